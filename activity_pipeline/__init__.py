@@ -1,0 +1,1 @@
+"""The activity and audit log that costs an application nothing, loses nothing and proves it."""

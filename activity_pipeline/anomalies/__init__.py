@@ -1,0 +1,1 @@
+"""What is unusual about a day: baselines, verdicts, explanations. Pure: frames in, frames out."""

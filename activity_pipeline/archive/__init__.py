@@ -1,0 +1,15 @@
+"""The only Parquet writer: cold days in files that a manifest vouches for.
+
+    events/date=2026-03-03/part-1.parquet     rows of generation 1, sorted by timestamp and id
+    manifests/2026-03-03.1.json               published last; lists every file of the day
+    results/activity_metrics_daily/…          tables computed from events, one file a month
+    views.sql                                 DuckDB views over all of it
+
+`open_duckdb(root)` gives an analyst a DuckDB connection with the views ready.
+"""
+
+from activity_pipeline.archive.cycle import ArchivedDay, archive_days, export_days, retire_days
+from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.archive.views import open_duckdb
+
+__all__ = ["ArchiveStore", "ArchivedDay", "archive_days", "export_days", "open_duckdb", "retire_days"]

@@ -1,0 +1,79 @@
+"""Reading the archive: which files a day consists of, and which events it holds already."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from activity_pipeline.archive.manifest import manifest_name, newest_names, read_manifest
+from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.errors import ArchiveError
+
+logger = logging.getLogger(__name__)
+
+
+def files_of(store: ArchiveStore, days: Collection[date] | None = None) -> dict[date, list[str]]:
+    """Return the files of each archived day as DuckDB names them, from the newest manifests."""
+    return {
+        day: [store.duckdb_path(file.path) for file in read_manifest(store, name)[0].files]
+        for day, name in newest_names(store).items()
+        if days is None or day in days
+    }
+
+
+def known_ids(
+    store: ArchiveStore, connection: duckdb.DuckDBPyConnection, paths: Sequence[str], events: pa.Table
+) -> pa.Array:
+    """Tell for each event whether one of the files holds it: same id, same timestamp.
+
+    Args:
+        store: The archive.
+        connection: Any DuckDB connection.
+        paths: Files, relative to the root.
+        events: Columns id and timestamp at least.
+
+    Returns:
+        boolean, one per event.
+    """
+    store.register(connection)
+    numbered = events.select(["id", "timestamp"]).append_column("n", pa.array(range(len(events)), pa.int32()))
+    connection.register("candidates", numbered)
+    query = (Path(__file__).parent / "known.sql").read_text()
+    files = [store.duckdb_path(path) for path in paths]
+    known: pa.Array = connection.sql(query, params={"files": files}).to_arrow_table()["known"].combine_chunks()
+    connection.unregister("candidates")
+    return known
+
+
+class KnownEvents:
+    """Answers the writer's question which late events the archive holds (hot/writer.py)."""
+
+    def __init__(self, store: ArchiveStore) -> None:
+        self._store = store
+
+    def __call__(self, events: pa.Table, generations: dict[str, int]) -> pa.Array:
+        """Tell for each event whether its day's archive holds it.
+
+        Where the archive cannot be read the answer is no for all: the event is stored as late, and
+        the merge into its day finds the duplicate. The drain must not wait for an archive.
+
+        Args:
+            events: Columns id and timestamp at least.
+            generations: Newest generation of each archived day, ISO date.
+        """
+        try:
+            paths = [
+                file.path
+                for day, generation in generations.items()
+                for file in read_manifest(self._store, manifest_name(date.fromisoformat(day), generation))[0].files
+            ]
+            with duckdb.connect(":memory:") as connection:
+                return known_ids(self._store, connection, paths, events)
+        except (ArchiveError, duckdb.Error) as error:
+            logger.warning("late events are stored unchecked, the archive does not answer: %s", error)
+            return pa.array([False] * len(events), pa.bool_())

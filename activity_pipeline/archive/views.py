@@ -1,0 +1,49 @@
+"""DuckDB views over the archive, for analysts: the same in the command line, Python and any DuckDB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from activity_pipeline.archive.reader import files_of
+from activity_pipeline.archive.results import result_files
+from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.settings import packaged
+
+def views_sql(store: ArchiveStore) -> str:
+    """Return the script that makes the views, with the files that the manifests list right now.
+
+    A view without files yet is empty and has its columns all the same.
+    """
+    files = {
+        "activity_logs": [path for paths in files_of(store).values() for path in paths],
+        **{table: result_files(store, table) for table in ("activity_metrics_daily", "activity_anomalies_daily")},
+    }
+    parts = [(packaged("sql") / "analyst" / "empty.sql").read_text()]
+    for view, paths in files.items():
+        if paths:
+            listed = ",\n    ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            parts.append(f"create or replace view {view} as select * from read_parquet([\n    {listed}\n]);\n")
+    return "\n".join(parts)
+
+
+def publish_views(store: ArchiveStore) -> None:
+    """Write the script as `views.sql` at the archive's root."""
+    script = views_sql(store).encode()
+    with store.writing("views.sql") as stream:
+        stream.write(script)
+
+
+def open_duckdb(root: str | Path) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection with the views over the archive at a folder or URL.
+
+    Raises:
+        ManifestError: A manifest cannot be read.
+    """
+    store = ArchiveStore(str(root))
+    connection = duckdb.connect(":memory:")
+    connection.execute("set timezone = 'UTC'")
+    store.register(connection)
+    connection.execute(views_sql(store))
+    return connection

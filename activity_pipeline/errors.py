@@ -1,0 +1,95 @@
+"""Every error that activity_pipeline raises on purpose.
+
+    ActivityError                 the base: catch this to catch them all
+    +-- SettingsError             a setting is unknown, missing or of the wrong type
+    +-- EventError                an event breaks a rule of the event model
+    +-- FrameError                a queue entry is not a frame: bad compression, too large, not UTF-8
+    +-- QueueError                Redis cannot be trusted with the queue
+    |   +-- QueueRewoundError     the stream's last id lies below the stored offset
+    |   +-- QueueEvictsError      Redis may evict the queue under memory pressure
+    +-- StoreError                Postgres is not as the code expects it
+    |   +-- MigrationError        a migration is missing, changed after it ran, or failed
+    +-- ArchiveError              the Parquet archive
+    |   +-- ManifestError         a manifest is missing, malformed or breaks the chain
+    |   +-- GateError             a day's hot content differs from its Parquet: nothing was dropped
+    +-- LocalStackError           an embedded server cannot be found or does not start
+    +-- AlertError                no channel took an alert
+    +-- ImportFileError           an input file cannot be read as any known format
+
+The docstring of a class is its default message. Errors carry what they are about as
+attributes, so that a caller never parses a message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ActivityError(Exception):
+    """Something went wrong in activity_pipeline."""
+
+    def __init__(self, message: str | None = None, **fields: Any) -> None:
+        """Take a message (default: the class docstring) and any fields, kept as attributes."""
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+
+class SettingsError(ActivityError):
+    """A setting is unknown, missing or of the wrong type."""
+
+
+class EventError(ActivityError):
+    """An event breaks a rule of the event model."""
+
+    reason: str
+
+
+class FrameError(ActivityError):
+    """A queue entry is not a frame."""
+
+    reason: str
+
+
+class QueueError(ActivityError):
+    """Redis cannot be trusted with the queue."""
+
+
+class QueueRewoundError(QueueError):
+    """The stream's last id lies below the stored offset: Redis lost entries or was restored."""
+
+
+class QueueEvictsError(QueueError):
+    """Redis may evict the queue: set maxmemory-policy to noeviction."""
+
+
+class StoreError(ActivityError):
+    """Postgres is not as the code expects it."""
+
+
+class MigrationError(StoreError):
+    """A migration is missing, was changed after it ran, or failed."""
+
+
+class ArchiveError(ActivityError):
+    """The Parquet archive is not as the code expects it."""
+
+
+class ManifestError(ArchiveError):
+    """A manifest is missing, malformed or breaks the chain."""
+
+
+class GateError(ArchiveError):
+    """A day's content in Postgres differs from its Parquet: nothing was dropped."""
+
+
+class LocalStackError(ActivityError):
+    """An embedded server cannot be found or does not start."""
+
+
+class AlertError(ActivityError):
+    """No channel took the alert."""
+
+
+class ImportFileError(ActivityError):
+    """The input file cannot be read as any known format."""

@@ -1,0 +1,129 @@
+"""The wire frame: one Redis stream entry that carries many events.
+
+    field   meaning
+    e       the events as NDJSON in UTF-8, one event a line
+    z       `zstd` where e is compressed; absent where it is plain
+    p       producer id, text
+    s       sequence number of the first event (each producer counts from 0)
+    n       number of events
+    d       declared drops, JSON object reason -> count, since the frame before
+
+An entry with `e` alone is legal, from any language. A dropped event has used up a sequence
+number, so that the sequence alone tells what the sink should have seen.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import zstandard
+
+from activity_pipeline.errors import FrameError
+from activity_pipeline.events.model import DeadLetterReason
+
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+"""Most bytes that a frame may inflate to. Larger is refused before it is inflated."""
+
+COMPRESS_FROM_BYTES = 1024
+"""Below this a frame is sent plain: zstd's header would eat the gain."""
+
+
+Drops = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
+"""A count of dropped events."""
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """Events as they travel.
+
+    Attributes:
+        body: NDJSON bytes, each line ended by a newline.
+        count: Number of lines as the producer declared it; 0 where it declared none.
+        producer: Producer id, empty for a foreign entry without one.
+        sequence: Sequence number of the first event.
+        drops: Events that the producer had to drop since its frame before, by reason.
+    """
+
+    body: bytes
+    count: int = 0
+    producer: str = ""
+    sequence: int = 0
+    drops: dict[str, int] = {}  # noqa: RUF012 - msgspec copies mutable defaults
+
+
+def encode(frame: Frame, *, level: int = 1) -> dict[bytes, bytes]:
+    """Return the fields of the stream entry; `level` is zstd's, 0 sends plain."""
+    fields = {b"e": frame.body}
+    if level and len(frame.body) >= COMPRESS_FROM_BYTES:
+        fields = {b"e": zstandard.ZstdCompressor(level=level).compress(frame.body), b"z": b"zstd"}
+    if frame.producer:
+        fields[b"p"] = frame.producer.encode()
+        fields[b"s"] = b"%d" % frame.sequence
+        fields[b"n"] = b"%d" % frame.count
+    if frame.drops:
+        fields[b"d"] = msgspec.json.encode(frame.drops)
+    return fields
+
+
+def decode(fields: dict[bytes, bytes], *, max_bytes: int = MAX_FRAME_BYTES) -> Frame:
+    """Read a stream entry.
+
+    Raises:
+        FrameError: With `reason` (frame_unreadable or frame_too_large) and what could be read of
+            the entry's header: `producer`, `sequence` and `count` (else "", 0 and 0).
+    """
+    header = Frame(body=b"")
+    try:
+        header = Frame(
+            body=b"",
+            count=_natural(fields.get(b"n", b"0")),
+            producer=fields.get(b"p", b"").decode(),
+            sequence=_natural(fields.get(b"s", b"0")),
+            drops=msgspec.json.decode(fields.get(b"d", b"{}"), type=dict[str, Drops]),
+        )
+        body = _inflate(fields[b"e"], fields.get(b"z", b""), max_bytes)
+    except KeyError:
+        raise _refused("the entry has no field e", header) from None
+    except (ValueError, msgspec.DecodeError) as error:
+        raise _refused(f"the entry's fields are malformed: {error}", header) from error
+    except zstandard.ZstdError as error:
+        raise _refused(f"zstd: {error}", header) from error
+    except _TooLargeError:
+        raise _refused(
+            f"the frame holds more than {max_bytes} bytes", header, DeadLetterReason.FRAME_TOO_LARGE
+        ) from None
+    return msgspec.structs.replace(header, body=body)
+
+
+class _TooLargeError(Exception):
+    """The body is over the limit."""
+
+
+def _natural(digits: bytes) -> int:
+    if not digits.isdigit() or len(digits) > 18:
+        raise ValueError(f"{digits[:32]!r} is not a natural number below 10^18")
+    return int(digits)
+
+
+def _inflate(body: bytes, compression: bytes, max_bytes: int) -> bytes:
+    if not compression:
+        plain = body
+    elif compression == b"zstd":
+        # The header is asked first because decompress() would allocate whatever it claims.
+        claimed = zstandard.get_frame_parameters(body).content_size
+        if claimed != zstandard.CONTENTSIZE_UNKNOWN and claimed > max_bytes:
+            raise _TooLargeError
+        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=max_bytes)
+    else:
+        raise ValueError(f"compression {compression[:32]!r} is not known")
+    if len(plain) > max_bytes:
+        raise _TooLargeError
+    return plain
+
+
+def _refused(
+    message: str, header: Frame, reason: DeadLetterReason = DeadLetterReason.FRAME_UNREADABLE
+) -> FrameError:
+    return FrameError(
+        message, reason=reason, producer=header.producer, sequence=header.sequence, count=header.count
+    )

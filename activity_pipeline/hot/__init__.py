@@ -1,0 +1,1 @@
+"""Postgres: day partitions, bulk writer, reader, dead letters, ledger. The only SQL on event tables."""

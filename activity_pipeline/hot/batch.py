@@ -1,0 +1,97 @@
+"""What one ingest transaction stores: events, dead letters, and what each producer sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from activity_pipeline.events.judge import EVENT_SCHEMA
+
+PRODUCER = pa.field("producer", pa.int32(), nullable=False)
+BATCH_SCHEMA = pa.schema([*EVENT_SCHEMA, PRODUCER])
+"""Events with the number of their producer in Batch.receipts."""
+
+DEAD_LETTER_SCHEMA = pa.schema(
+    [
+        pa.field("received_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("entry_id", pa.string(), nullable=False),
+        pa.field("line_number", pa.int32(), nullable=False),
+        pa.field("producer_id", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("line", pa.binary(), nullable=False),
+        pa.field("event_count", pa.int32(), nullable=False),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What one producer sent in a batch.
+
+    Attributes:
+        producer_id: Empty for entries that name none: those have no sequence.
+        issued: Highest sequence number seen plus one; for no producer, the events received.
+        ranges: Sequence numbers received, as (first, end) with the end excluded.
+        received: Events received.
+        dead_lettered: Events of this batch that were refused.
+        drops: Declared drops by reason.
+    """
+
+    producer_id: str
+    issued: int = 0
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    received: int = 0
+    dead_lettered: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries of one shard, decoded and judged.
+
+    Attributes:
+        through: Id of the last entry in it.
+        events: BATCH_SCHEMA, in the order of the stream.
+        lines: The line of each event as it came, in case Postgres refuses its metadata after all.
+        origins: Columns of DEAD_LETTER_SCHEMA up to `producer_id`, a row per event, for the same case.
+        dead_letters: DEAD_LETTER_SCHEMA, the events that were refused.
+        receipts: One per producer, numbered as in `events`.
+    """
+
+    through: str
+    events: pa.Table
+    lines: pa.Array
+    origins: pa.Table
+    dead_letters: pa.Table
+    receipts: list[Receipt]
+
+    @property
+    def days(self) -> list[date]:
+        """The UTC days of its events."""
+        days: list[date] = pc.unique(pc.cast(self.events["timestamp"], pa.date32())).to_pylist()
+        return days
+
+    @property
+    def received(self) -> int:
+        """Events in the batch, refused ones included."""
+        return sum(receipt.received for receipt in self.receipts)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch.
+
+    Attributes:
+        inserted: New events by day.
+        duplicate: Events that were stored before, by day.
+        dead_lettered: Events refused.
+    """
+
+    inserted: Counter[date] = field(default_factory=Counter)
+    duplicate: Counter[date] = field(default_factory=Counter)
+    dead_lettered: int = 0

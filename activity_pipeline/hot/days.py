@@ -1,0 +1,192 @@
+"""The life of a day in Postgres: created, sealed, frozen, retired. See `activity_days`.
+
+    state      new events go to          rows live in
+    open       activity_logs_current     its partition, light indexes
+    sealed     activity_logs_current     its partition, all indexes
+    frozen     activity_logs_late        its partition, or activity_logs_late up to late_cut
+    exported   activity_logs_late        the same, and Parquet
+    archived   activity_logs_late        Parquet
+    reopened   activity_logs_late        Parquet (from its first generation on) and activity_logs_late
+
+`freeze` and `retire` hold the routes lock, so no batch is under way while a day changes its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+from activity_pipeline.errors import GateError
+from activity_pipeline.events.content import EMPTY, Content
+from activity_pipeline.hot.queries import load_queries
+
+Connection = psycopg.Connection[Any]
+_SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A row of `activity_days`; see the comments of its columns."""
+
+    day: date
+    state: str
+    revision: int
+    generation: int
+    late_cut: int | None
+    archived_rows: int
+    archived_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """What a day must hold in Postgres to be dropped from it, and what its archive then holds.
+
+    Attributes:
+        day: The day.
+        content: Content of the generation's new rows, as read back from Parquet.
+        archived_rows: Rows of the day in all its files.
+        archived_bytes: Size of those files, bytes.
+    """
+
+    day: date
+    content: Content
+    archived_rows: int
+    archived_bytes: int
+
+
+def ensure_days(connection: Connection, days: Collection[date], *, hot_since: date) -> None:
+    """Make days known that are not: with a partition from `hot_since` on, as late days before it."""
+    known = {row[0] for row in connection.execute(_SQL["known"], {"days": list(days)})}
+    for day in sorted(set(days) - known):
+        connection.execute(_SQL["create_day" if day >= hot_since else "create_late_day"], {"day": day})
+
+
+def list_days(connection: Connection, days: Collection[date] | None = None) -> list[Day]:
+    """Return days in order, all of them or those asked for that are known."""
+    with connection.cursor(row_factory=class_row(Day)) as cursor:
+        return cursor.execute(_SQL["list"], {"days": None if days is None else list(days)}).fetchall()
+
+
+def due_days(connection: Connection, *, hot_since: date) -> list[date]:
+    """Return the days that the archive should take: out of the hot window, or reopened."""
+    return [row[0] for row in connection.execute(_SQL["due"], {"hot_since": hot_since})]
+
+
+def seal(connection: Connection, days: Collection[date]) -> list[date]:
+    """Seal open days, each in a transaction of its own; return those that were open."""
+    return [day for day in sorted(days) if _scalar(connection, "seal", {"day": day})]
+
+
+def freeze(connection: Connection, days: Sequence[date]) -> list[Day]:
+    """Close days to new rows, which go to the next generation; frozen or exported ones stay as they are."""
+    with connection.transaction():
+        connection.execute(_SQL["lock_routes"])
+        connection.execute(_SQL["freeze"], {"days": list(days)})
+    frozen = {"frozen", "exported"}
+    return [day for day in list_days(connection, days) if day.state in frozen]
+
+
+def content_of(connection: Connection, days: Collection[date]) -> dict[date, Content]:
+    """Hash, in Postgres, the rows of each frozen or exported day's generation."""
+    return {
+        day: Content.of(rows, first, second)
+        for day, rows, first, second in connection.execute(_SQL["content"], {"days": list(days)})
+    }
+
+
+def drop_known(connection: Connection, day: date, ids: Collection[Any]) -> int:
+    """Take late rows out that an older generation holds already; the ledger counts them as duplicates."""
+    with connection.transaction():
+        removed: int = _scalar(connection, "drop_known", {"day": day, "ids": list(ids)})
+        connection.execute(_SQL["recount"], {"day": day, "count": removed})
+    return removed
+
+
+def mark_exported(connection: Connection, day: date, manifest: dict[str, Any]) -> None:
+    """Note a published manifest: name, sequence, generation, sha256, row_count, size_bytes."""
+    with connection.transaction():
+        connection.execute(_SQL["register_manifest"], {"day": day, **manifest})
+        connection.execute(_SQL["mark_exported"], {"day": day, "generation": manifest["generation"]})
+
+
+def last_manifest(connection: Connection) -> tuple[int, str, str] | None:
+    """Return sequence, name and SHA-256 of the newest manifest of the chain."""
+    return connection.execute(_SQL["last_manifest"]).fetchone()
+
+
+def newest_manifests(connection: Connection, days: Collection[date] | None = None) -> dict[date, str]:
+    """Return the name of each day's newest manifest."""
+    return dict(
+        connection.execute(_SQL["newest_manifests"], {"days": None if days is None else list(days)}).fetchall()
+    )
+
+
+def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> None:
+    """Compare what Postgres holds of each day with what was read back from Parquet.
+
+    Raises:
+        GateError: At the first day that differs, with `day`, `hot` and `cold`.
+    """
+    for day, content in cold.items():
+        held = hot.get(day, EMPTY)
+        if held != content:
+            raise GateError(
+                f"{day}: Postgres holds {held.rows} events ({held.digest}), the Parquet {content.rows} "
+                f"({content.digest}); nothing was dropped",
+                day=day,
+                hot=held,
+                cold=content,
+            )
+
+
+def retire(connection: Connection, retirements: Sequence[Retirement], *, lock_timeout_s: float = 5.0) -> None:
+    """Drop exported days from Postgres, all or none; the gate before a day leaves it.
+
+    The rows are hashed once more and must equal the Parquet's. Exported days take no new rows, so the
+    hash is taken before the lock, and the lock lasts only as long as dropping does.
+
+    Raises:
+        GateError: With `day`, `hot` and `cold`; nothing was dropped.
+        psycopg.errors.LockNotAvailable: Something held the tables for longer than `lock_timeout_s`.
+    """
+    by_day = {retirement.day: retirement for retirement in retirements}
+    check_gate(content_of(connection, list(by_day)), {day: r.content for day, r in by_day.items()})
+    with connection.transaction():
+        connection.execute(_SQL["set_lock_timeout"], {"timeout": f"{lock_timeout_s}s"})
+        connection.execute(_SQL["lock_routes"])
+        connection.execute(_SQL["retire_late"], {"days": list(by_day)})
+        for (partition,) in connection.execute(_SQL["partitions"], {"days": list(by_day)}).fetchall():
+            name = psycopg.sql.Identifier(partition)
+            connection.execute(
+                psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
+            )
+            connection.execute(psycopg.sql.SQL("drop table {}").format(name))
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                _SQL["mark_archived"],
+                [
+                    {"day": r.day, "rows": r.archived_rows, "bytes": r.archived_bytes}
+                    for r in by_day.values()
+                ],
+            )
+
+
+def try_lock_archive(connection: Connection) -> bool:
+    """Take the lock that only one export holds, for this session; False where another has it."""
+    taken: bool = _scalar(connection, "try_lock_archive", {})
+    return taken
+
+
+def unlock_archive(connection: Connection) -> None:
+    """Give it back."""
+    connection.execute(_SQL["unlock_archive"])
+
+
+def _scalar(connection: Connection, query: str, parameters: dict[str, Any]) -> Any:
+    row = connection.execute(_SQL[query], parameters).fetchone()
+    return row[0] if row else None

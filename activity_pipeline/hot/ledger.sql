@@ -1,0 +1,56 @@
+-- name: one_snapshot
+-- All counts of one instant.
+set transaction isolation level repeatable read, read only
+
+-- name: totals
+-- Every figure of the ledger.
+with producers as (
+    select
+        coalesce(sum(issued), 0)::bigint as issued,
+        coalesce(sum(redelivered), 0)::bigint as redelivered,
+        coalesce(sum(received), 0)::bigint as received,
+        coalesce(sum(dropped), 0)::bigint as dropped,
+        coalesce(sum(issued - activity_count(sequences) - dropped) filter (where producer_id <> ''), 0)::bigint
+            as missing,
+        coalesce(sum(inserted), 0)::bigint as inserted,
+        coalesce(sum(duplicate), 0)::bigint as duplicate,
+        coalesce(sum(dead_lettered), 0)::bigint as dead_lettered
+    from activity_producers
+),
+days as (
+    select
+        coalesce(sum(received), 0)::bigint as received_by_day,
+        coalesce(sum(inserted), 0)::bigint as inserted_by_day,
+        coalesce(sum(duplicate), 0)::bigint as duplicate_by_day,
+        coalesce(sum(dead_lettered), 0)::bigint as dead_lettered_by_day,
+        coalesce(sum(erased), 0)::bigint as erased
+    from activity_ledger
+),
+kept as (
+    select coalesce(sum(event_count), 0)::bigint as dead_letters_kept from activity_dead_letters
+),
+states as (
+    select
+        coalesce(sum(archived_rows), 0)::bigint as archived,
+        count(*) filter (where state in ('open', 'sealed', 'frozen', 'exported') and archived_rows = 0) as hot_days,
+        count(*) filter (where archived_rows > 0) as archived_days
+    from activity_days
+)
+select
+    issued, redelivered, received, dropped, missing, inserted, duplicate, dead_lettered, dead_letters_kept,
+    received_by_day, inserted_by_day, duplicate_by_day, dead_lettered_by_day,
+    (select count(*) from activity_logs_current) as hot,
+    (select count(*) from activity_logs_late) as late,
+    archived, erased, hot_days, archived_days
+from producers, days, kept, states
+
+-- name: producers
+-- The same by producer.
+select
+    producer_id, issued, redelivered, received, dropped,
+    case when producer_id = '' then 0 else issued - activity_count(sequences) - dropped end as missing,
+    inserted, duplicate, dead_lettered,
+    case when producer_id = '' then '{}'
+        else (int8multirange(int8range(0, issued)) - sequences)::text end as missing_ranges
+from activity_producers
+order by last_seen desc, producer_id

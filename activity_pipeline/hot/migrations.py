@@ -1,0 +1,115 @@
+"""Forward and back through sql/migrations; sql/functions are put in anew after each step forward.
+
+A migration is `NNNN_name.sql` with `NNNN_name.rollback.sql` beside it, run in one transaction with
+its row in `activity_migrations`. A file that changed after it ran is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString, cast
+
+import psycopg
+
+from activity_pipeline.errors import MigrationError
+from activity_pipeline.hot.queries import load_queries
+from activity_pipeline.settings import packaged
+
+_SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema.
+
+    Attributes:
+        version: NNNN as a number.
+        name: The file's name without ending.
+        forward: SQL that goes up.
+        back: SQL that goes down again.
+    """
+
+    version: int
+    name: str
+    forward: LiteralString
+    back: LiteralString
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the way forward."""
+        return hashlib.sha256(self.forward.encode()).hexdigest()
+
+
+def available() -> list[Migration]:
+    """Return the migrations of this release, in order."""
+    folder = packaged("sql") / "migrations"
+    return [
+        Migration(int(path.name[:4]), path.stem, _text(path), _text(path.with_suffix(".rollback.sql")))
+        for path in sorted(folder.glob("[0-9]*.sql"))
+        if not path.stem.endswith(".rollback")
+    ]
+
+
+def migrate(connection: psycopg.Connection[Any], *, to: int | None = None) -> list[str]:
+    """Bring the schema to version `to` (default: the newest); return the names of the steps taken.
+
+    Raises:
+        MigrationError: A step that ran is not in this release or was changed, or a step failed;
+            what it had begun is rolled back, the steps before it stay.
+    """
+    known = {migration.version: migration for migration in available()}
+    target = max(known) if to is None else to
+    taken = []
+    with connection.transaction():
+        connection.execute(_SQL["lock"])
+        connection.execute(_SQL["create_table"])
+        applied = _applied(connection, known)
+        for version in sorted(applied, reverse=True):
+            if version > target:
+                _step(connection, known[version].back, known[version], _SQL["forget"])
+                taken.append(f"{known[version].name} (back)")
+        for version in sorted(known):
+            if version <= target and version not in applied:
+                _step(connection, known[version].forward, known[version], _SQL["remember"])
+                taken.append(known[version].name)
+        _put_functions(connection, keep=target > 0)
+    return taken
+
+
+def _applied(connection: psycopg.Connection[Any], known: dict[int, Migration]) -> set[int]:
+    applied = set()
+    for version, name, sha256 in connection.execute(_SQL["list"]):
+        if version not in known:
+            raise MigrationError(f"{name} ran here but is not in this release: use the release that has it")
+        if known[version].sha256 != sha256:
+            raise MigrationError(f"{name} was changed after it ran here")
+        applied.add(version)
+    return applied
+
+
+def _step(
+    connection: psycopg.Connection[Any], sql: LiteralString, migration: Migration, note: LiteralString
+) -> None:
+    try:
+        connection.execute(sql)
+        connection.execute(
+            note, {"version": migration.version, "name": migration.name, "sha256": migration.sha256}
+        )
+    except psycopg.Error as error:
+        raise MigrationError(f"{migration.name} failed: {error}") from error
+
+
+def _put_functions(connection: psycopg.Connection[Any], *, keep: bool) -> None:
+    for path in sorted((packaged("sql") / "functions").glob("*.sql")):
+        if keep:
+            connection.execute(_text(path))
+        else:
+            connection.execute(
+                psycopg.sql.SQL("drop function if exists {}").format(psycopg.sql.Identifier("public", path.stem))
+            )
+
+
+def _text(path: Path) -> LiteralString:
+    return cast(LiteralString, path.read_text())

@@ -1,0 +1,78 @@
+"""Tables computed from events, replaced a day at a time: metrics and anomalies.
+
+`activity_computed_days` notes the revision of each day that its results were computed from, so that
+a day that has changed since is found without looking at its events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from typing import Any, Literal
+
+import pyarrow as pa
+from psycopg import Connection
+
+from activity_pipeline.hot.connection import BulkConnection
+from activity_pipeline.hot.queries import load_queries
+
+_SQL = load_queries(__file__)
+ResultKind = Literal["metrics", "anomalies"]
+ResultTable = Literal["activity_metrics_daily", "activity_anomalies_daily"]
+
+
+def replace_days(connection: BulkConnection, table: ResultTable, days: Collection[date], rows: pa.Table) -> None:
+    """Replace a table's rows of `days` by `rows`, in one transaction.
+
+    Args:
+        connection: Committed on success, rolled back otherwise.
+        table: The table, with a column `date`.
+        days: All days that were computed, those without rows included.
+        rows: The table's columns.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_SQL["lock_results"])
+            listed = ",".join(day.isoformat() for day in days)
+            cursor.execute(_SQL[f"clear_{_kind(table)}"], parameters=(listed,))
+            if len(rows):
+                cursor.adbc_ingest(table, rows, mode="append")
+        connection.commit()
+    finally:
+        connection.rollback()
+
+
+def note_computed(connection: Connection[Any], kind: ResultKind, revisions: Mapping[date, int]) -> None:
+    """Note the revision that each day's results were computed from; the last step of a computation."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _SQL[f"note_{kind}"], [{"day": day, "revision": revision} for day, revision in revisions.items()]
+        )
+
+
+def read_table(connection: BulkConnection, table: ResultTable, first: date, last: date) -> pa.Table:
+    """Return a result table's rows of the days from `first` to `last`, ordered by its key."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL[f"read_{_kind(table)}"], parameters=(first.isoformat(), last.isoformat()))
+        rows: pa.Table = cursor.fetch_arrow_table()
+    connection.rollback()
+    return rows
+
+
+def revisions_of(connection: Connection[Any], days: Collection[date]) -> dict[date, int]:
+    """Return the present revision of each known day."""
+    return dict(connection.execute(_SQL["revisions"], {"days": list(days)}).fetchall())
+
+
+def stale_days(connection: Connection[Any], kind: ResultKind) -> list[date]:
+    """Return the days that changed since their results were computed, in order."""
+    return [row[0] for row in connection.execute(_SQL[f"stale_{kind}"])]
+
+
+def months_of(days: Collection[date]) -> list[date]:
+    """Return the first days of the months that `days` lie in, in order."""
+    return sorted({day.replace(day=1) for day in days})
+
+
+def _kind(table: ResultTable) -> ResultKind:
+    return "metrics" if table == "activity_metrics_daily" else "anomalies"

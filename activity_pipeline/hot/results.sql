@@ -1,0 +1,51 @@
+-- name: lock_results
+-- Two computations of the same days must not both insert.
+select pg_advisory_xact_lock(hashtextextended('activity_results', 0))
+
+-- name: clear_metrics
+-- Rows that are about to be replaced.
+delete from activity_metrics_daily where date = any (string_to_array($1::text, ',')::date[])
+
+-- name: clear_anomalies
+-- Rows that are about to be replaced.
+delete from activity_anomalies_daily where date = any (string_to_array($1::text, ',')::date[])
+
+-- name: note_metrics
+-- What a day's metrics were computed from.
+insert into activity_computed_days (day, metrics_revision) values (%(day)s, %(revision)s)
+on conflict (day) do update set metrics_revision = excluded.metrics_revision
+
+-- name: note_anomalies
+-- What a day's anomalies were computed from.
+insert into activity_computed_days (day, anomalies_revision) values (%(day)s, %(revision)s)
+on conflict (day) do update set anomalies_revision = excluded.anomalies_revision
+
+-- name: read_metrics
+-- Daily metrics of a range.
+select date, source, action, status, count, users, entities, first_at, last_at
+from activity_metrics_daily
+where date between $1::text::date and $2::text::date
+order by date, source, action, status
+
+-- name: read_anomalies
+-- Daily anomalies of a range.
+select date, kind, source, action, observed, expected, lower, upper, p_value, severity, sentence
+from activity_anomalies_daily
+where date between $1::text::date and $2::text::date
+order by date, kind, source, action
+
+-- name: revisions
+-- Where each day stands.
+select day, revision from activity_days where day = any (%(days)s::date[])
+
+-- name: stale_metrics
+-- Days whose events changed since their metrics.
+select d.day from activity_days d left join activity_computed_days c using (day)
+where d.revision > 0 and d.revision is distinct from c.metrics_revision
+order by d.day
+
+-- name: stale_anomalies
+-- Days whose metrics changed since their anomalies.
+select d.day from activity_days d left join activity_computed_days c using (day)
+where d.revision > 0 and d.revision is distinct from c.anomalies_revision
+order by d.day

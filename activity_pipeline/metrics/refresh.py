@@ -1,0 +1,99 @@
+"""Recomputing the metrics of days, from wherever their events live."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from activity_pipeline.archive.manifest import manifest_name, read_manifest
+from activity_pipeline.archive.results import write_month
+from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.hot import days as hot
+from activity_pipeline.hot import results
+from activity_pipeline.hot.connection import BulkConnection
+from activity_pipeline.hot.reader import counted_columns
+from activity_pipeline.metrics.daily import count_daily
+
+TABLE: results.ResultTable = "activity_metrics_daily"
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshReport:
+    """What a refresh did.
+
+    Attributes:
+        days: Days computed, in order.
+        rows: Rows of their metrics.
+        events: Events that those rows count, by day.
+    """
+
+    days: list[date]
+    rows: int
+    events: dict[date, int]
+
+
+def refresh_metrics(
+    statements: hot.Connection, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
+) -> RefreshReport:
+    """Recompute the metrics of days and replace them, in Postgres and beside the archive.
+
+    A day that moves from Postgres to Parquet while it is read would be counted twice or not at all,
+    so the days are looked at again afterwards and those that moved are read anew.
+    """
+    todo = {day.day: day for day in hot.list_days(statements, days)}
+    report = RefreshReport(sorted(todo), 0, {})
+    rows = 0
+    while todo:
+        with _events(bulk, store, list(todo.values())) as events:
+            table = count_daily(events)
+        results.replace_days(bulk, TABLE, list(todo), table)
+        _publish_months(bulk, store, list(todo))
+        now = {day.day: day for day in hot.list_days(statements, list(todo))}
+        settled = {day: seen.revision for day, seen in todo.items() if _retired(now[day]) == _retired(seen)}
+        results.note_computed(statements, "metrics", settled)
+        for row in table.select(["date", "count"]).to_pylist():
+            if row["date"] in settled:
+                rows += 1
+                report.events[row["date"]] = report.events.get(row["date"], 0) + row["count"]
+        todo = {day: now[day] for day in todo if day not in settled}
+    return RefreshReport(report.days, rows, report.events)
+
+
+def _retired(day: hot.Day) -> int:
+    """Return the newest generation whose rows have left Postgres."""
+    return day.generation - (day.state == "exported")
+
+
+@contextmanager
+def _events(
+    bulk: BulkConnection, store: ArchiveStore, days: list[hot.Day]
+) -> Iterator[duckdb.DuckDBPyRelation]:
+    """Yield the days' events as one relation over both stores."""
+    files = [path for day in days for path in _cold_files(store, day)]
+    with duckdb.connect(":memory:") as connection, counted_columns(bulk, [day.day for day in days]) as held:
+        connection.execute("set timezone = 'UTC'")
+        store.register(connection)
+        columns = ", ".join(held.schema.names)
+        relation = connection.from_arrow(held)
+        if files:
+            relation = connection.read_parquet(files).select(columns).union(relation)
+        yield relation
+
+
+def _cold_files(store: ArchiveStore, day: hot.Day) -> list[str]:
+    """Return the files whose rows Postgres does not hold as well."""
+    if _retired(day) == 0:
+        return []
+    manifest, _ = read_manifest(store, manifest_name(day.day, day.generation))
+    return [store.duckdb_path(file.path) for file in manifest.files if file.generation <= _retired(day)]
+
+
+def _publish_months(bulk: BulkConnection, store: ArchiveStore, days: list[date]) -> None:
+    for month in results.months_of(days):
+        last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
+        write_month(store, TABLE, month, results.read_table(bulk, TABLE, month, last))

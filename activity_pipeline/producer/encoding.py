@@ -1,0 +1,69 @@
+"""From the arguments of `log` to one NDJSON line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from activity_pipeline.errors import EventError
+from activity_pipeline.producer.stats import DropReason
+
+
+class _Event(msgspec.Struct, omit_defaults=True, gc=False):
+    id: str
+    timestamp: datetime | str
+    source: str
+    action: str
+    entity_type: str | None = None
+    entity_id: str | None = None
+    user_id: UUID | str | None = None
+    # UNSET and not the default status: what the application said is always written.
+    status: str | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, Any] | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_event(
+    *,
+    event_id: str,
+    source: str,
+    timestamp: Any,
+    action: Any,
+    entity_type: Any,
+    entity_id: Any,
+    user_id: Any,
+    status: Any,
+    metadata: Any,
+) -> bytes:
+    """Return the event as one line of JSON without a line ending; absent fields are left out.
+
+    The arguments come from an application that no type checker may have read, hence `Any`.
+
+    Raises:
+        EventError: With `reason`: a field is of the wrong type, or JSON cannot hold the metadata.
+    """
+    if not (
+        isinstance(action, str)
+        and isinstance(status, str)
+        and (metadata is None or isinstance(metadata, dict))
+        and (entity_type is None or isinstance(entity_type, str))
+        and (user_id is None or isinstance(user_id, (str, UUID)))
+        and (timestamp is None or isinstance(timestamp, (datetime, str)))
+    ):
+        raise EventError("a field of the event is of the wrong type", reason=DropReason.WRONG_TYPE.value)
+    try:
+        if timestamp is None:
+            timestamp = datetime.now(UTC)
+        if entity_id is not None and not isinstance(entity_id, str):
+            entity_id = str(entity_id)
+        return _encode(
+            _Event(event_id, timestamp, source, action, entity_type, entity_id, user_id, status, metadata)
+        )
+    except Exception as error:
+        # Anything can be in metadata, so anything can go wrong.
+        raise EventError(f"the event is not JSON: {error}", reason=DropReason.NOT_ENCODABLE.value) from error

@@ -1,0 +1,57 @@
+"""Whether this Redis can be trusted with the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from activity_pipeline.errors import QueueEvictsError
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHealth:
+    """What `doctor` shows of Redis.
+
+    Attributes:
+        version: The server's version.
+        eviction_policy: `noeviction` is the only safe one.
+        append_only: Whether the AOF is on; without it a crash loses what Postgres has not taken.
+        used_bytes: Memory in use.
+        limit_bytes: `maxmemory`, 0 for none.
+    """
+
+    version: str
+    eviction_policy: str
+    append_only: bool
+    used_bytes: int
+    limit_bytes: int
+
+
+def inspect(client: redis.Redis) -> QueueHealth:
+    """Ask Redis for what matters to a queue; needs only INFO, which managed services allow."""
+    memory = cast(dict[str, Any], client.info("memory"))
+    persistence = cast(dict[str, Any], client.info("persistence"))
+    server = cast(dict[str, Any], client.info("server"))
+    return QueueHealth(
+        version=str(server["redis_version"]),
+        eviction_policy=str(memory.get("maxmemory_policy", "unknown")),
+        append_only=bool(persistence.get("aof_enabled")),
+        used_bytes=int(memory["used_memory"]),
+        limit_bytes=int(memory.get("maxmemory", 0)),
+    )
+
+
+def refuse_eviction(health: QueueHealth) -> None:
+    """Stop where Redis may throw queued events away.
+
+    Raises:
+        QueueEvictsError: With `policy`.
+    """
+    if health.eviction_policy != "noeviction":
+        raise QueueEvictsError(
+            f"Redis has maxmemory-policy {health.eviction_policy}: under memory pressure it throws queued "
+            "events away. Set it to noeviction.",
+            policy=health.eviction_policy,
+        )

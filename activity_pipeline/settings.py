@@ -1,0 +1,131 @@
+"""Typed settings. The only module that reads the environment.
+
+Each setting is `ACTIVITY_<NAME>` in the environment or in a `.env` file of the working folder
+(the environment wins). With no DSN set, the command line starts both servers under `.activity/`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from dotenv import dotenv_values
+
+from activity_pipeline.errors import SettingsError
+
+PREFIX = "ACTIVITY_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings, each with its default.
+
+    Attributes:
+        postgres_dsn: libpq URI of the database; empty starts the embedded one.
+        dagster_postgres_url: libpq URI of Dagster's own database; empty starts the embedded one.
+        redis_url: URL of the Redis that holds the queue; empty starts the embedded one.
+        archive_url: Root of the Parquet archive: a folder or any Arrow file system URL; empty means
+            the folder `archive` of the state folder.
+        state_dir: Folder of the embedded servers, Dagster's home and the spool.
+        spool_dir: Where a producer keeps frames while Redis is away; empty: a folder of the user's own.
+        queue_shards: Number of streams.
+        hot_days: Days that stay in Postgres, today included.
+        first_day: Earliest day an event may lie on; also Dagster's first partition.
+        max_ahead_hours: How far ahead a timestamp may lie, in hours.
+        max_metadata_bytes: Largest metadata, in bytes.
+        allowed_sources: Comma-separated allow-list; empty takes any source.
+        allowed_statuses: Comma-separated allow-list; empty takes any status.
+        drain_budget_s: Longest that one drain run lasts, in seconds.
+        drain_idle_s: How long the queue must stay empty before a drain run ends, in seconds.
+        batch_rows: Events that one ingest transaction aims at.
+        alert_urls: Comma-separated channels; an http(s) URL is a webhook.
+        webserver_port: Port of the Dagster web server on 127.0.0.1.
+    """
+
+    postgres_dsn: str = ""
+    dagster_postgres_url: str = ""
+    redis_url: str = ""
+    archive_url: str = ""
+    state_dir: str = ".activity"
+    spool_dir: str = ""
+    queue_shards: int = 1
+    hot_days: int = 30
+    first_day: str = "2000-01-01"
+    max_ahead_hours: float = 24.0
+    max_metadata_bytes: int = 64 * 1024
+    allowed_sources: str = ""
+    allowed_statuses: str = ""
+    drain_budget_s: float = 50.0
+    drain_idle_s: float = 3.0
+    batch_rows: int = 50_000
+    alert_urls: str = ""
+    webserver_port: int = 3000
+
+    @property
+    def state_path(self) -> Path:
+        """The state folder, absolute."""
+        return Path(self.state_dir).expanduser().resolve()
+
+    @property
+    def archive_root(self) -> str:
+        """The archive's folder or URL."""
+        return self.archive_url or str(self.state_path / "archive")
+
+    @property
+    def spool_path(self) -> Path:
+        """The spool folder of this user's producers, absolute."""
+        if self.spool_dir:
+            return Path(self.spool_dir).expanduser().resolve()
+        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return Path(home) / "activity_pipeline" / "spool"
+
+    def environment(self) -> dict[str, str]:
+        """Return these settings as environment variables for a child process."""
+        return {
+            f"{PREFIX}{name.upper()}": str(value)
+            for name, value in msgspec.structs.asdict(self).items()
+            if value != ""
+        }
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    """Split a comma-separated setting, dropping blanks."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: str = ".env") -> Settings:
+    """Read the settings from `.env` and the environment.
+
+    Raises:
+        SettingsError: A setting is of the wrong type, or a name with our prefix is not known.
+    """
+    variables = {**dotenv_values(dotenv), **(os.environ if environment is None else environment)}
+    values = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in variables.items()
+        if name.startswith(PREFIX) and value is not None and name != "ACTIVITY_TEST_DATA"
+    }
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"a setting {PREFIX}… is wrong: {error}") from error
+    for name, lowest in (("queue_shards", 1), ("hot_days", 1), ("batch_rows", 1), ("max_metadata_bytes", 2)):
+        if getattr(settings, name) < lowest:
+            raise SettingsError(f"{PREFIX}{name.upper()} must be at least {lowest}")
+    return settings
+
+
+def packaged(name: str) -> Path:
+    """Return a file or folder that ships with the package (`sql`, `workspace.yaml`, `dagster.yaml`).
+
+    In a wheel they lie inside the package; in a checkout beside it.
+
+    Raises:
+        SettingsError: The installation is incomplete.
+    """
+    package = Path(__file__).parent
+    for path in (package / "_files" / name, package.parent / name):
+        if path.exists():
+            return path
+    raise SettingsError(f"{name} is missing from this installation")

@@ -1,0 +1,41 @@
+-- The analyst's views before there is anything to see: the columns, no rows.
+create or replace view activity_logs as
+select
+    null::uuid as id,
+    null::timestamptz as timestamp,
+    null::varchar as source,
+    null::varchar as action,
+    null::varchar as entity_type,
+    null::varchar as entity_id,
+    null::uuid as user_id,
+    null::varchar as status,
+    null::json as metadata
+where false;
+
+create or replace view activity_metrics_daily as
+select
+    null::date as date,
+    null::varchar as source,
+    null::varchar as action,
+    null::varchar as status,
+    null::bigint as count,
+    null::bigint as users,
+    null::bigint as entities,
+    null::timestamptz as first_at,
+    null::timestamptz as last_at
+where false;
+
+create or replace view activity_anomalies_daily as
+select
+    null::date as date,
+    null::varchar as kind,
+    null::varchar as source,
+    null::varchar as action,
+    null::double as observed,
+    null::double as expected,
+    null::double as lower,
+    null::double as upper,
+    null::double as p_value,
+    null::varchar as severity,
+    null::varchar as sentence
+where false;
