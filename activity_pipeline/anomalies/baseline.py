@@ -18,7 +18,7 @@ SMALL_COUNT: Final = 5.0
 """Below this a median is too coarse (it is 0 for half an event a day) and a clipped mean serves."""
 
 WINSOR_SHARE: Final = 0.95
-WINSOR_VARIANCE: Final = 0.9129656
+WINSOR_VARIANCE: Final = 0.9129725
 """Mean square of a standard normal clipped at |z| = 1.959964, its 95 % quantile of |z|."""
 
 MAD_TO_DEVIATION: Final = 1.482602
@@ -41,7 +41,8 @@ class Level:
     Attributes:
         centre: Robust mean of the same weekday (of all days where `seasonal` is false). It
             follows the trend of the last two weeks, but not a sudden shift of level.
-        recent: The same at the level of the last two weeks in any case.
+        alternative: Another level that is usual as well: that of the last two weeks, or in a
+            young series that of the few same weekdays it has had.
         seasonal: Whether the weekdays can be told apart.
         by_weekday: What the days of the window should have looked like, shape (cells, 7); the
             judged day's weekday first.
@@ -49,7 +50,7 @@ class Level:
     """
 
     centre: Floats
-    recent: Floats
+    alternative: Floats
     seasonal: Bools
     by_weekday: Floats
     sample: Ints
@@ -58,7 +59,7 @@ class Level:
         """The chosen cells."""
         return Level(
             centre=self.centre[cells],
-            recent=self.recent[cells],
+            alternative=self.alternative[cells],
             seasonal=self.seasonal[cells],
             by_weekday=self.by_weekday[cells],
             sample=self.sample[cells],
@@ -111,6 +112,7 @@ def expected_level(history: Floats, age: Ints, settings: DetectionSettings) -> L
     middle, by_weekday = _centres(history)
     same_weekdays = np.minimum(age // DAYS_OF_WEEK, settings.weeks)
     seasonal = (same_weekdays >= settings.min_same_weekdays) & np.any(middle >= SMALL_COUNT, axis=1)
+    same_weekday = by_weekday[:, 0].copy()
     _, overall = _centres(_flat(history[~seasonal]))
     by_weekday[~seasonal] = overall[:, None]
 
@@ -119,9 +121,10 @@ def expected_level(history: Floats, age: Ints, settings: DetectionSettings) -> L
     usual = by_weekday[:, 0]
     recent = np.maximum((usual + 1) * level - 1, 0.0)
     shifted = (level > SHIFT) | (level < 1 / SHIFT)
+    young = (same_weekdays < settings.min_same_weekdays) & (same_weekdays > 0)
     return Level(
         centre=np.where(shifted, usual, recent),
-        recent=recent,
+        alternative=np.where(young, same_weekday, recent),
         seasonal=seasonal,
         by_weekday=by_weekday,
         sample=np.where(seasonal, same_weekdays, np.minimum(age, settings.baseline_days)),
@@ -208,7 +211,8 @@ def _winsorised_mean(squares: Floats) -> Floats:
     rank = np.maximum(np.ceil(known * WINSOR_SHARE).astype(np.int64) - 1, 0)
     limit = np.take_along_axis(ordered, rank, axis=-1)
     total = np.nansum(np.minimum(ordered, limit), axis=-1)
-    return total / np.maximum(known[..., 0], 1) / WINSOR_VARIANCE
+    mean: Floats = total / np.maximum(known[..., 0], 1) / WINSOR_VARIANCE
+    return mean
 
 
 def _middle(ordered: Floats, known: Ints) -> Floats:

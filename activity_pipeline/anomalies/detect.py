@@ -22,8 +22,8 @@ from activity_pipeline.anomalies.judge import (
     judge_silence,
     judge_volume,
 )
-from activity_pipeline.anomalies.model import ANOMALY_SCHEMA, DetectionSettings
-from activity_pipeline.anomalies.tails import count_range, discoveries, share_range
+from activity_pipeline.anomalies.model import ANOMALY_SCHEMA, DEFAULT_SETTINGS, DetectionSettings
+from activity_pipeline.anomalies.tails import count_range, discoveries, share_limit
 
 _NAMED_SCHEMA = pl.Schema({**CANDIDATE_SCHEMA, "source": pl.String(), "action": pl.String()})
 
@@ -33,7 +33,7 @@ def detect(
     days: Collection[date],
     *,
     through: date,
-    settings: DetectionSettings | None = None,
+    settings: DetectionSettings = DEFAULT_SETTINGS,
 ) -> pl.DataFrame:
     """Say what is unusual about each of the days.
 
@@ -44,12 +44,11 @@ def detect(
         days: The days to judge, in any order.
         through: The last day that is over. A later day may show a spike or failures already,
             but is never called a drop or silent.
-        settings: Thresholds; the defaults where None.
+        settings: Thresholds.
 
     Returns:
         One row per anomaly, of `ANOMALY_SCHEMA`, sorted by date, source, action and kind.
     """
-    settings = settings or DetectionSettings()
     if not days:
         return ANOMALY_SCHEMA.to_frame()
     first, last = min(days), max(days)
@@ -68,9 +67,7 @@ def detect(
     ]
     candidates = pl.concat([_NAMED_SCHEMA.to_frame(), *(answer.candidates for answer in answers)])
     tests = sum((answer.tests for answer in answers), start=np.zeros(actions.width, dtype=np.int64))
-    found = discoveries(
-        candidates["column"].to_numpy(), candidates["p_value"].to_numpy(), tests, settings.q
-    )
+    found = discoveries(candidates["column"].to_numpy(), candidates["p_value"].to_numpy(), tests, settings.q)
     anomalies = candidates.filter(found).with_columns(date=pl.lit(origin) + pl.duration(days="column"))
     return explain(_with_range(anomalies, settings))
 
@@ -114,14 +111,12 @@ def _with_range(anomalies: pl.DataFrame, settings: DetectionSettings) -> pl.Data
     low, high, dispersion, events = (
         anomalies[name].to_numpy() for name in ("low", "high", "dispersion", "events")
     )
-    coverage = 1 - settings.max_p
     is_share = (anomalies["kind"] == "failure_rate").to_numpy()
-    lower, upper = np.empty_like(low), np.empty_like(high)
-    lower[is_share], upper[is_share] = share_range(
-        events[is_share], low[is_share], dispersion[is_share], coverage
-    )
-    lower[~is_share], _ = count_range(low[~is_share], dispersion[~is_share], coverage)
-    _, upper[~is_share] = count_range(high[~is_share], dispersion[~is_share], coverage)
+    is_count = ~is_share
+    lower, upper = np.zeros_like(low), np.empty_like(high)  # too few failures are never reported
+    upper[is_share] = share_limit(events[is_share], high[is_share], dispersion[is_share], settings.max_p)
+    lower[is_count], _ = count_range(low[is_count], dispersion[is_count], 1 - settings.max_p)
+    _, upper[is_count] = count_range(high[is_count], dispersion[is_count], 1 - settings.max_p)
     return anomalies.with_columns(lower=pl.Series(lower), upper=pl.Series(upper))
 
 

@@ -80,7 +80,8 @@ def judge_volume(
     level = expected_level(history, age[row, column], settings)
 
     observed = block.events[row, column]
-    low, high = np.minimum(level.centre, level.recent), np.maximum(level.centre, level.recent)
+    low = np.minimum(level.centre, level.alternative)
+    high = np.maximum(level.centre, level.alternative)
     spike = (observed >= high * settings.min_ratio) & (observed >= high + settings.min_events)
     drop = (observed * settings.min_ratio <= low) & (observed + settings.min_events <= low) & complete[column]
     far = spike | drop
@@ -133,8 +134,9 @@ def judge_silence(block: Block, *, judged: Bools, settings: DetectionSettings) -
     history = window(block.events, row, column - whole_weeks[row, column], age, settings.weeks)
     level = expected_level(history, age, settings)
 
-    far = level.centre >= settings.min_events
-    expected, observed = level.centre[far], np.zeros(np.count_nonzero(far))
+    low = np.minimum(level.centre, level.alternative)
+    far = low >= settings.min_events
+    expected, observed = low[far], np.zeros(np.count_nonzero(far))
     dispersion = volume_dispersion(history[far], level[far])
     return Judged(
         tests=tested.sum(axis=0),

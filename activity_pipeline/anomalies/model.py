@@ -114,3 +114,6 @@ class DetectionSettings:
         one before.
         """
         return 2 * self.baseline_days
+
+
+DEFAULT_SETTINGS: Final = DetectionSettings()

@@ -30,14 +30,16 @@ def count_p_value(observed: Floats, mean: Floats, dispersion: Floats) -> Floats:
     size, chance = _negative_binomial(mean, dispersion)
     at_most = special.betainc(size, observed + 1, chance)
     at_least = np.where(observed > 0, special.betainc(np.maximum(observed, 1), size, 1 - chance), 1.0)
-    return np.clip(2 * np.minimum(at_most, at_least), _LEAST_P, 1.0)
+    p_value: Floats = np.clip(2 * np.minimum(at_most, at_least), _LEAST_P, 1.0)
+    return p_value
 
 
 def count_range(mean: Floats, dispersion: Floats, coverage: float) -> tuple[Floats, Floats]:
     """Central range of a negative binomial: the smallest and the largest usual count."""
     size, chance = _negative_binomial(mean, dispersion)
     tail = (1 - coverage) / 2
-    return stats.nbinom.ppf(tail, size, chance), stats.nbinom.ppf(1 - tail, size, chance)
+    lower, upper = (np.asarray(stats.nbinom.ppf(level, size, chance)) for level in (tail, 1 - tail))
+    return lower, upper
 
 
 def share_p_value(failures: Floats, events: Floats, share: Floats, dispersion: Floats) -> Floats:
@@ -50,15 +52,21 @@ def share_p_value(failures: Floats, events: Floats, share: Floats, dispersion: F
         dispersion: Variance over that of a binomial, >= 1.
     """
     hit, miss = failures / dispersion, (events - failures) / dispersion
-    return np.clip(special.betainc(hit, miss + 1, share), _LEAST_P, 1.0)
+    p_value: Floats = np.clip(special.betainc(hit, miss + 1, share), _LEAST_P, 1.0)
+    return p_value
 
 
-def share_range(events: Floats, share: Floats, dispersion: Floats, coverage: float) -> tuple[Floats, Floats]:
-    """Range of usual shares, as quantiles of the beta with the same mean and variance."""
-    weight = np.maximum(events / dispersion, 1e-6)
-    tail = (1 - coverage) / 2
-    a, b = share * weight, (1 - share) * weight
-    return special.betaincinv(a, b, tail), special.betaincinv(a, b, 1 - tail)
+def share_limit(events: Floats, share: Floats, dispersion: Floats, p_value: float) -> Floats:
+    """Largest usual failure share: the one whose `share_p_value` is `p_value`, at most 1.
+
+    By bisection, to a millionth of the way.
+    """
+    usual, unusual = np.minimum(share, 1.0), np.ones_like(share)
+    for _ in range(20):
+        middle = (usual + unusual) / 2
+        is_unusual = share_p_value(middle * events, events, share, dispersion) <= p_value
+        usual, unusual = np.where(is_unusual, usual, middle), np.where(is_unusual, middle, unusual)
+    return usual
 
 
 def discoveries(day: Ints, p_value: Floats, tests: Ints, q: float) -> Bools:

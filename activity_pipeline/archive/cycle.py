@@ -1,18 +1,18 @@
 """A day's way from Postgres to Parquet, in steps that a crash cannot tear.
 
-    freeze    new events of the day go to its next generation
-    write     the frozen rows to a new file, fsynced
-    verify    the file is read back; its content hash must equal Postgres's (the gate, first time)
-    publish   the manifest, chained to the one before it; from here on the file is the archive
-    retire    the gate a second time, then the rows leave Postgres in one short lock
+freeze    new events of the day go to its next generation
+write     the frozen rows to a new file, fsynced
+verify    the file is read back; its content hash must equal Postgres's (the gate, first time)
+publish   the manifest, chained to the one before it; from here on the file is the archive
+retire    the gate a second time, then the rows leave Postgres in one short lock
 
-    crash after   what it leaves                    what the next run does
-    freeze        a frozen day                      goes on with the write
-    write         a file that no manifest lists     writes it anew under the same name
-    publish       a manifest that Postgres does     takes it first and as it is, once its content
-                  not know: the end of the chain    has passed the gate
-    mark          an exported day                   retires it
-    retire        nothing: it is one transaction    -
+crash after   what it leaves                    what the next run does
+freeze        a frozen day                      goes on with the write
+write         a file that no manifest lists     writes it anew under the same name
+publish       a manifest that Postgres does     takes it first and as it is, once its content
+              not know: the end of the chain    has passed the gate
+mark          an exported day                   retires it
+retire        nothing: it is one transaction    -
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.events.content import EMPTY, Content
 from activity_pipeline.hot import days as hot
-from activity_pipeline.hot.connection import BulkConnection
+from activity_pipeline.hot.connection import BulkConnection, Statements
 from activity_pipeline.hot.reader import frozen_rows
 
 DAYS_PER_STEP = 200
@@ -66,9 +66,14 @@ class ArchivedDay:
         """The day."""
         return self.manifest.day
 
+    @property
+    def place(self) -> hot.Head:
+        """The end of the chain as of this manifest."""
+        return hot.Head(self.manifest.sequence, self.manifest.name, self.sha256)
+
 
 def archive_days(
-    statements: hot.Connection, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
+    statements: Statements, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
 ) -> list[ArchivedDay]:
     """Export days and retire them; see `export_days` and `retire_days`."""
     exported = list(export_days(statements, bulk, store, days))
@@ -77,7 +82,7 @@ def archive_days(
 
 
 def export_days(
-    statements: hot.Connection, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
+    statements: Statements, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
 ) -> Iterator[ArchivedDay]:
     """Freeze, write, verify and publish days, in order; yields each as it is published.
 
@@ -88,7 +93,7 @@ def export_days(
         ArchiveError: The store cannot be written, or another export is under way.
     """
     with _one_at_a_time(statements), duckdb.connect(":memory:") as connection:
-        half_done = [day for day in hot.list_days(statements) if day.state == "frozen" and _found(store, day)]
+        half_done = _published_but_unknown(statements, store)
         yield from _export_step(statements, bulk, store, connection, half_done)
         for start in range(0, len(days), DAYS_PER_STEP):
             chunk = hot.freeze(statements, sorted(days)[start : start + DAYS_PER_STEP])
@@ -97,7 +102,7 @@ def export_days(
 
 
 def _export_step(
-    statements: hot.Connection,
+    statements: Statements,
     bulk: BulkConnection,
     store: ArchiveStore,
     connection: duckdb.DuckDBPyConnection,
@@ -121,42 +126,50 @@ def _export_step(
         hot.content_of(statements, [day.day for day in frozen]),
         {day.day: _sum(new_files.get(day.day, [])) for day in frozen},
     )
+    store.sync([to_write[day] for day in written])
+    head = hot.last_manifest(statements)
+    published = []
     for day in frozen:
-        yield _publish(statements, store, day, [*older[day.day], *new_files.get(day.day, [])])
+        files = [*older[day.day], *new_files.get(day.day, [])]
+        published.append(_publish(store, day, found[day.day], files, head))
+        head = published[-1].place
+    store.sync([each.manifest.name for each in published])
+    for each in published:
+        _mark_exported(statements, each)
+        yield each
 
 
 def _publish(
-    statements: hot.Connection, store: ArchiveStore, day: hot.Day, files: list[DataFile]
+    store: ArchiveStore, day: hot.Day, found: Manifest | None, files: list[DataFile], head: hot.Head | None
 ) -> ArchivedDay:
-    manifest = _found(store, day)
+    manifest = found
     if manifest is None:
-        head = hot.last_manifest(statements)
         manifest = compose(
             day.day,
             day.generation + 1,
             files,
-            sequence=head[0] + 1 if head else 0,
-            previous=Previous(name=head[1], sha256=head[2]) if head else None,
+            sequence=head.sequence + 1 if head else 0,
+            previous=Previous(name=head.name, sha256=head.sha256) if head else None,
         )
         sha256 = publish(store, manifest)
     else:
         sha256 = read_manifest(store, manifest.name)[1]
-    hot.mark_exported(
-        statements,
-        day.day,
-        {
-            "sequence": manifest.sequence,
-            "generation": manifest.generation,
-            "name": manifest.name,
-            "sha256": sha256,
-            "row_count": manifest.row_count,
-            "size_bytes": manifest.size_bytes,
-        },
-    )
     return ArchivedDay(manifest, sha256, manifest.added().rows)
 
 
-def retire_days(statements: hot.Connection, store: ArchiveStore, days: Sequence[date]) -> list[date]:
+def _mark_exported(statements: Statements, archived: ArchivedDay) -> None:
+    manifest = archived.manifest
+    hot.mark_exported(
+        statements,
+        archived.place,
+        day=manifest.day,
+        generation=manifest.generation,
+        row_count=manifest.row_count,
+        size_bytes=manifest.size_bytes,
+    )
+
+
+def retire_days(statements: Statements, store: ArchiveStore, days: Sequence[date]) -> list[date]:
     """Drop exported days from Postgres, through the gate; return those that were dropped.
 
     Raises:
@@ -180,7 +193,10 @@ def retire_days(statements: hot.Connection, store: ArchiveStore, days: Sequence[
 
 def _check_files(store: ArchiveStore, manifest: Manifest) -> None:
     for file in manifest.files:
-        if file.generation == manifest.generation and store.digest(file.path) != (file.size_bytes, file.sha256):
+        if file.generation == manifest.generation and store.digest(file.path) != (
+            file.size_bytes,
+            file.sha256,
+        ):
             raise ArchiveError(f"{file.path} is not the file that {manifest.name} lists", path=file.path)
 
 
@@ -213,7 +229,7 @@ def _describe(
 
 
 def _drop_known(
-    statements: hot.Connection,
+    statements: Statements,
     bulk: BulkConnection,
     store: ArchiveStore,
     connection: duckdb.DuckDBPyConnection,
@@ -225,7 +241,7 @@ def _drop_known(
         late = rows.read_all()
     known = known_ids(store, connection, [file.path for file in older], late)
     if pc.any(known).as_py():
-        hot.drop_known(statements, day, [identifier for identifier in late["id"].filter(known).to_pylist()])
+        hot.drop_known(statements, day, late["id"].filter(known).to_pylist())
 
 
 def _files_before(store: ArchiveStore, day: hot.Day) -> list[DataFile]:
@@ -240,6 +256,13 @@ def _found(store: ArchiveStore, day: hot.Day) -> Manifest | None:
     return read_manifest(store, name)[0] if store.exists(name) else None
 
 
+def _published_but_unknown(statements: Statements, store: ArchiveStore) -> list[hot.Day]:
+    """Return the days whose manifest a crash published without telling Postgres, as the chain has them."""
+    found = [(day, _found(store, day)) for day in hot.list_days(statements) if day.state == "frozen"]
+    known = [(manifest.sequence, day) for day, manifest in found if manifest is not None]
+    return [day for _, day in sorted(known, key=lambda pair: pair[0])]
+
+
 def _path(day: hot.Day) -> str:
     return f"events/date={day.day.isoformat()}/part-{day.generation + 1}.parquet"
 
@@ -249,7 +272,7 @@ def _sum(files: list[DataFile]) -> Content:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(statements: hot.Connection) -> Iterator[None]:
+def _one_at_a_time(statements: Statements) -> Iterator[None]:
     if not hot.try_lock_archive(statements):
         raise ArchiveError("another export is under way")
     try:

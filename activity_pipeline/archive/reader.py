@@ -45,7 +45,9 @@ def known_ids(
     connection.register("candidates", numbered)
     query = (Path(__file__).parent / "known.sql").read_text()
     files = [store.duckdb_path(path) for path in paths]
-    known: pa.Array = connection.sql(query, params={"files": files}).to_arrow_table()["known"].combine_chunks()
+    known: pa.Array = (
+        connection.sql(query, params={"files": files}).to_arrow_table()["known"].combine_chunks()
+    )
     connection.unregister("candidates")
     return known
 
@@ -70,7 +72,9 @@ class KnownEvents:
             paths = [
                 file.path
                 for day, generation in generations.items()
-                for file in read_manifest(self._store, manifest_name(date.fromisoformat(day), generation))[0].files
+                for file in read_manifest(self._store, manifest_name(date.fromisoformat(day), generation))[
+                    0
+                ].files
             ]
             with duckdb.connect(":memory:") as connection:
                 return known_ids(self._store, connection, paths, events)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 from uuid import uuid4
 
 import duckdb
@@ -17,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from activity_pipeline.errors import ArchiveError
 
 CHUNK_BYTES = 1024 * 1024
+SYNCS_AT_ONCE = 16
 
 
 class ArchiveStore:
@@ -50,7 +52,9 @@ class ArchiveStore:
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[IO[bytes]]:
-        """Open a new file that appears under its name when the block ends well, durably.
+        """Open a new file that appears under its name when the block ends well.
+
+        A file of this machine survives a power cut only after `sync`.
 
         Raises:
             ArchiveError: The store cannot take it.
@@ -65,6 +69,18 @@ class ArchiveStore:
                     yield stream
         except OSError as error:
             raise ArchiveError(f"the archive cannot write {path}: {error}") from error
+
+    def sync(self, paths: Collection[str]) -> None:
+        """Wait until files are on disk, with the folders that name them; object stores have it already.
+
+        Many at a time: the file system writes its journal once for all that wait for it.
+        """
+        if not self.is_local or not paths:
+            return
+        files = {Path(self.full(path)) for path in paths}
+        folders = {folder for file in files for folder in file.relative_to(self.root).parents}
+        with ThreadPoolExecutor(SYNCS_AT_ONCE, thread_name_prefix="sync") as pool:
+            list(pool.map(_sync, [*files, *(Path(self.root) / folder for folder in folders)]))
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes.
@@ -83,6 +99,14 @@ class ArchiveStore:
         found: bool = self.fs.exists(self.full(path))
         return found
 
+    def size(self, path: str) -> int | None:
+        """Return a file's size in bytes, None where there is no such file."""
+        try:
+            size_bytes: int = self.fs.size(self.full(path))
+        except FileNotFoundError:
+            return None
+        return size_bytes
+
     def list(self, folder: str) -> list[str]:
         """Return the files in a folder, relative to the root, in order; none where it does not exist."""
         self.fs.invalidate_cache()
@@ -91,7 +115,9 @@ class ArchiveStore:
         except FileNotFoundError:
             return []
         return sorted(
-            f"{folder}/{PurePosixPath(name).name}" for name in names if not PurePosixPath(name).name.startswith(".")
+            f"{folder}/{PurePosixPath(name).name}"
+            for name in names
+            if not PurePosixPath(name).name.startswith(".")
         )
 
     def digest(self, path: str) -> tuple[int, str]:
@@ -110,10 +136,7 @@ class ArchiveStore:
         try:
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
                 yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
             temporary.rename(target)
-            _sync_folder(target.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -125,11 +148,10 @@ def _make_folders(folder: Path) -> None:
     _make_folders(folder.parent)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        _sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor: Any = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

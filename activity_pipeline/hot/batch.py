@@ -39,7 +39,8 @@ class Receipt:
         ranges: Sequence numbers received, as (first, end) with the end excluded.
         received: Events received.
         dead_lettered: Events of this batch that were refused.
-        drops: Declared drops by reason.
+        dropped: Sequence numbers that were declared as dropped, as (first, end).
+        drop_reasons: How many by reason, of the declarations in this batch, each counted once.
     """
 
     producer_id: str
@@ -47,7 +48,8 @@ class Receipt:
     ranges: list[tuple[int, int]] = field(default_factory=list)
     received: int = 0
     dead_lettered: int = 0
-    drops: Counter[str] = field(default_factory=Counter)
+    dropped: list[tuple[int, int]] = field(default_factory=list)
+    drop_reasons: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)

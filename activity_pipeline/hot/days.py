@@ -23,9 +23,9 @@ from psycopg.rows import class_row
 
 from activity_pipeline.errors import GateError
 from activity_pipeline.events.content import EMPTY, Content
+from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.queries import load_queries
 
-Connection = psycopg.Connection[Any]
 _SQL = load_queries(__file__)
 
 
@@ -40,6 +40,15 @@ class Day:
     late_cut: int | None
     archived_rows: int
     archived_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A place in the chain of manifests: sequence number, path and SHA-256 of the manifest."""
+
+    sequence: int
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +68,30 @@ class Retirement:
     archived_bytes: int
 
 
-def ensure_days(connection: Connection, days: Collection[date], *, hot_since: date) -> None:
+def ensure_days(connection: Statements, days: Collection[date], *, hot_since: date) -> None:
     """Make days known that are not: with a partition from `hot_since` on, as late days before it."""
     known = {row[0] for row in connection.execute(_SQL["known"], {"days": list(days)})}
     for day in sorted(set(days) - known):
         connection.execute(_SQL["create_day" if day >= hot_since else "create_late_day"], {"day": day})
 
 
-def list_days(connection: Connection, days: Collection[date] | None = None) -> list[Day]:
+def list_days(connection: Statements, days: Collection[date] | None = None) -> list[Day]:
     """Return days in order, all of them or those asked for that are known."""
     with connection.cursor(row_factory=class_row(Day)) as cursor:
         return cursor.execute(_SQL["list"], {"days": None if days is None else list(days)}).fetchall()
 
 
-def due_days(connection: Connection, *, hot_since: date) -> list[date]:
+def due_days(connection: Statements, *, hot_since: date) -> list[date]:
     """Return the days that the archive should take: out of the hot window, or reopened."""
     return [row[0] for row in connection.execute(_SQL["due"], {"hot_since": hot_since})]
 
 
-def seal(connection: Connection, days: Collection[date]) -> list[date]:
+def seal(connection: Statements, days: Collection[date]) -> list[date]:
     """Seal open days, each in a transaction of its own; return those that were open."""
     return [day for day in sorted(days) if _scalar(connection, "seal", {"day": day})]
 
 
-def freeze(connection: Connection, days: Sequence[date]) -> list[Day]:
+def freeze(connection: Statements, days: Sequence[date]) -> list[Day]:
     """Close days to new rows, which go to the next generation; frozen or exported ones stay as they are."""
     with connection.transaction():
         connection.execute(_SQL["lock_routes"])
@@ -91,7 +100,7 @@ def freeze(connection: Connection, days: Sequence[date]) -> list[Day]:
     return [day for day in list_days(connection, days) if day.state in frozen]
 
 
-def content_of(connection: Connection, days: Collection[date]) -> dict[date, Content]:
+def content_of(connection: Statements, days: Collection[date]) -> dict[date, Content]:
     """Hash, in Postgres, the rows of each frozen or exported day's generation."""
     return {
         day: Content.of(rows, first, second)
@@ -99,7 +108,7 @@ def content_of(connection: Connection, days: Collection[date]) -> dict[date, Con
     }
 
 
-def drop_known(connection: Connection, day: date, ids: Collection[Any]) -> int:
+def drop_known(connection: Statements, day: date, ids: Collection[Any]) -> int:
     """Take late rows out that an older generation holds already; the ledger counts them as duplicates."""
     with connection.transaction():
         removed: int = _scalar(connection, "drop_known", {"day": day, "ids": list(ids)})
@@ -107,23 +116,30 @@ def drop_known(connection: Connection, day: date, ids: Collection[Any]) -> int:
     return removed
 
 
-def mark_exported(connection: Connection, day: date, manifest: dict[str, Any]) -> None:
-    """Note a published manifest: name, sequence, generation, sha256, row_count, size_bytes."""
+def mark_exported(
+    connection: Statements, place: Head, *, day: date, generation: int, row_count: int, size_bytes: int
+) -> None:
+    """Note a published manifest: its place in the chain, and what the day consists of by it."""
     with connection.transaction():
-        connection.execute(_SQL["register_manifest"], {"day": day, **manifest})
-        connection.execute(_SQL["mark_exported"], {"day": day, "generation": manifest["generation"]})
+        connection.execute(
+            _SQL["register_manifest"],
+            {
+                "sequence": place.sequence,
+                "name": place.name,
+                "sha256": place.sha256,
+                "day": day,
+                "generation": generation,
+                "row_count": row_count,
+                "size_bytes": size_bytes,
+            },
+        )
+        connection.execute(_SQL["mark_exported"], {"day": day, "generation": generation})
 
 
-def last_manifest(connection: Connection) -> tuple[int, str, str] | None:
-    """Return sequence, name and SHA-256 of the newest manifest of the chain."""
-    return connection.execute(_SQL["last_manifest"]).fetchone()
-
-
-def newest_manifests(connection: Connection, days: Collection[date] | None = None) -> dict[date, str]:
-    """Return the name of each day's newest manifest."""
-    return dict(
-        connection.execute(_SQL["newest_manifests"], {"days": None if days is None else list(days)}).fetchall()
-    )
+def last_manifest(connection: Statements) -> Head | None:
+    """Return the end of the chain as Postgres knows it."""
+    with connection.cursor(row_factory=class_row(Head)) as cursor:
+        return cursor.execute(_SQL["last_manifest"]).fetchone()
 
 
 def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> None:
@@ -144,7 +160,7 @@ def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> Non
             )
 
 
-def retire(connection: Connection, retirements: Sequence[Retirement], *, lock_timeout_s: float = 5.0) -> None:
+def retire(connection: Statements, retirements: Sequence[Retirement], *, lock_timeout_s: float = 5.0) -> None:
     """Drop exported days from Postgres, all or none; the gate before a day leaves it.
 
     The rows are hashed once more and must equal the Parquet's. Exported days take no new rows, so the
@@ -169,24 +185,21 @@ def retire(connection: Connection, retirements: Sequence[Retirement], *, lock_ti
         with connection.cursor() as cursor:
             cursor.executemany(
                 _SQL["mark_archived"],
-                [
-                    {"day": r.day, "rows": r.archived_rows, "bytes": r.archived_bytes}
-                    for r in by_day.values()
-                ],
+                [{"day": r.day, "rows": r.archived_rows, "bytes": r.archived_bytes} for r in by_day.values()],
             )
 
 
-def try_lock_archive(connection: Connection) -> bool:
+def try_lock_archive(connection: Statements) -> bool:
     """Take the lock that only one export holds, for this session; False where another has it."""
     taken: bool = _scalar(connection, "try_lock_archive", {})
     return taken
 
 
-def unlock_archive(connection: Connection) -> None:
+def unlock_archive(connection: Statements) -> None:
     """Give it back."""
     connection.execute(_SQL["unlock_archive"])
 
 
-def _scalar(connection: Connection, query: str, parameters: dict[str, Any]) -> Any:
+def _scalar(connection: Statements, query: str, parameters: dict[str, Any]) -> Any:
     row = connection.execute(_SQL[query], parameters).fetchone()
     return row[0] if row else None

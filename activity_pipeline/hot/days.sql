@@ -72,6 +72,7 @@ hashed as (
         'UTF8'
     )), 'hex') as hash
     from generation
+    offset 0  -- the hash is used twice and must not be computed twice
 )
 select
     day,
@@ -113,12 +114,6 @@ where day = %(day)s and state = 'frozen'
 -- name: last_manifest
 -- The chain's head.
 select sequence, name, sha256 from activity_manifests order by sequence desc limit 1
-
--- name: newest_manifests
--- What to read of each day.
-select distinct on (day) day, name from activity_manifests
-where %(days)s::date[] is null or day = any (%(days)s::date[])
-order by day, generation desc
 
 -- name: set_lock_timeout
 -- A user's query must not make everything behind us wait for long.

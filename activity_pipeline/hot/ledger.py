@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import psycopg
 from psycopg.rows import class_row
 
+from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
@@ -75,8 +75,8 @@ class ProducerLedger:
 
     Attributes:
         producer_id: Empty for entries that named none.
-        missing_ranges: Sequence numbers never seen, as Postgres writes a multirange; declared drops
-            are among them.
+        missing_ranges: Sequence numbers neither seen nor declared as dropped, as Postgres writes a
+            multirange.
     """
 
     producer_id: str
@@ -91,7 +91,7 @@ class ProducerLedger:
     missing_ranges: str
 
 
-def read_ledger(connection: psycopg.Connection[Any]) -> Ledger:
+def read_ledger(connection: Statements) -> Ledger:
     """Count everything, in one snapshot."""
     with connection.transaction():
         connection.execute(_SQL["one_snapshot"])
@@ -102,7 +102,7 @@ def read_ledger(connection: psycopg.Connection[Any]) -> Ledger:
     return ledger
 
 
-def read_producers(connection: psycopg.Connection[Any]) -> list[ProducerLedger]:
+def read_producers(connection: Statements) -> list[ProducerLedger]:
     """Return the ledger by producer, newest first."""
     with connection.cursor(row_factory=class_row(ProducerLedger)) as cursor:
         return cursor.execute(_SQL["producers"]).fetchall()

@@ -9,8 +9,8 @@ with producers as (
         coalesce(sum(issued), 0)::bigint as issued,
         coalesce(sum(redelivered), 0)::bigint as redelivered,
         coalesce(sum(received), 0)::bigint as received,
-        coalesce(sum(dropped), 0)::bigint as dropped,
-        coalesce(sum(issued - activity_count(sequences) - dropped) filter (where producer_id <> ''), 0)::bigint
+        coalesce(sum(activity_count(dropped_sequences)), 0)::bigint as dropped,
+        coalesce(sum(issued - activity_count(sequences + dropped_sequences)) filter (where producer_id <> ''), 0)::bigint
             as missing,
         coalesce(sum(inserted), 0)::bigint as inserted,
         coalesce(sum(duplicate), 0)::bigint as duplicate,
@@ -47,10 +47,10 @@ from producers, days, kept, states
 -- name: producers
 -- The same by producer.
 select
-    producer_id, issued, redelivered, received, dropped,
-    case when producer_id = '' then 0 else issued - activity_count(sequences) - dropped end as missing,
+    producer_id, issued, redelivered, received, activity_count(dropped_sequences) as dropped,
+    case when producer_id = '' then 0 else issued - activity_count(sequences + dropped_sequences) end as missing,
     inserted, duplicate, dead_lettered,
     case when producer_id = '' then '{}'
-        else (int8multirange(int8range(0, issued)) - sequences)::text end as missing_ranges
+        else (int8multirange(int8range(0, issued)) - sequences - dropped_sequences)::text end as missing_ranges
 from activity_producers
 order by last_seen desc, producer_id

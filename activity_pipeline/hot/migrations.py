@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import LiteralString, cast
 
 import psycopg
 
 from activity_pipeline.errors import MigrationError
+from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.queries import load_queries
 from activity_pipeline.settings import packaged
 
@@ -52,7 +53,7 @@ def available() -> list[Migration]:
     ]
 
 
-def migrate(connection: psycopg.Connection[Any], *, to: int | None = None) -> list[str]:
+def migrate(connection: Statements, *, to: int | None = None) -> list[str]:
     """Bring the schema to version `to` (default: the newest); return the names of the steps taken.
 
     Raises:
@@ -78,7 +79,7 @@ def migrate(connection: psycopg.Connection[Any], *, to: int | None = None) -> li
     return taken
 
 
-def _applied(connection: psycopg.Connection[Any], known: dict[int, Migration]) -> set[int]:
+def _applied(connection: Statements, known: dict[int, Migration]) -> set[int]:
     applied = set()
     for version, name, sha256 in connection.execute(_SQL["list"]):
         if version not in known:
@@ -89,9 +90,7 @@ def _applied(connection: psycopg.Connection[Any], known: dict[int, Migration]) -
     return applied
 
 
-def _step(
-    connection: psycopg.Connection[Any], sql: LiteralString, migration: Migration, note: LiteralString
-) -> None:
+def _step(connection: Statements, sql: LiteralString, migration: Migration, note: LiteralString) -> None:
     try:
         connection.execute(sql)
         connection.execute(
@@ -101,13 +100,15 @@ def _step(
         raise MigrationError(f"{migration.name} failed: {error}") from error
 
 
-def _put_functions(connection: psycopg.Connection[Any], *, keep: bool) -> None:
+def _put_functions(connection: Statements, *, keep: bool) -> None:
     for path in sorted((packaged("sql") / "functions").glob("*.sql")):
         if keep:
             connection.execute(_text(path))
         else:
             connection.execute(
-                psycopg.sql.SQL("drop function if exists {}").format(psycopg.sql.Identifier("public", path.stem))
+                psycopg.sql.SQL("drop function if exists {}").format(
+                    psycopg.sql.Identifier("public", path.stem)
+                )
             )
 
 

@@ -19,4 +19,6 @@ def load_queries(file: str) -> dict[str, LiteralString]:
     """
     parts = _NAME.split(Path(file).with_suffix(".sql").read_text())
     # The text is ours, not a user's: LiteralString is what psycopg asks of a query.
-    return {name: cast(LiteralString, text.strip()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+    return {
+        name: cast(LiteralString, text.strip()) for name, text in zip(parts[1::2], parts[2::2], strict=True)
+    }

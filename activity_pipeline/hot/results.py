@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
-from psycopg import Connection
 
-from activity_pipeline.hot.connection import BulkConnection
+from activity_pipeline.hot.connection import BulkConnection, Statements
 from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
@@ -21,7 +20,9 @@ ResultKind = Literal["metrics", "anomalies"]
 ResultTable = Literal["activity_metrics_daily", "activity_anomalies_daily"]
 
 
-def replace_days(connection: BulkConnection, table: ResultTable, days: Collection[date], rows: pa.Table) -> None:
+def replace_days(
+    connection: BulkConnection, table: ResultTable, days: Collection[date], rows: pa.Table
+) -> None:
     """Replace a table's rows of `days` by `rows`, in one transaction.
 
     Args:
@@ -42,7 +43,7 @@ def replace_days(connection: BulkConnection, table: ResultTable, days: Collectio
         connection.rollback()
 
 
-def note_computed(connection: Connection[Any], kind: ResultKind, revisions: Mapping[date, int]) -> None:
+def note_computed(connection: Statements, kind: ResultKind, revisions: Mapping[date, int]) -> None:
     """Note the revision that each day's results were computed from; the last step of a computation."""
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -59,12 +60,12 @@ def read_table(connection: BulkConnection, table: ResultTable, first: date, last
     return rows
 
 
-def revisions_of(connection: Connection[Any], days: Collection[date]) -> dict[date, int]:
+def revisions_of(connection: Statements, days: Collection[date]) -> dict[date, int]:
     """Return the present revision of each known day."""
     return dict(connection.execute(_SQL["revisions"], {"days": list(days)}).fetchall())
 
 
-def stale_days(connection: Connection[Any], kind: ResultKind) -> list[date]:
+def stale_days(connection: Statements, kind: ResultKind) -> list[date]:
     """Return the days that changed since their results were computed, in order."""
     return [row[0] for row in connection.execute(_SQL[f"stale_{kind}"])]
 

@@ -90,7 +90,9 @@ class _Store:
         distinct = pc.unique(self.days).to_pylist()
         day_list = ",".join(day.isoformat() for day in distinct)
         routes = {day: (state, gen) for day, state, gen in self._fetch("routes", day_list)}
-        hot = pa.array([d.isoformat() for d in distinct if routes[d.isoformat()][0] in _HOT_STATES], pa.string())
+        hot = pa.array(
+            [d.isoformat() for d in distinct if routes[d.isoformat()][0] in _HOT_STATES], pa.string()
+        )
         late = pc.invert(pc.is_in(self.days, value_set=hot.cast(pa.date32())))
         archived = {day: gen for day, (_, gen) in routes.items() if gen > 0}
         beyond_late = any(state not in (*_HOT_STATES, "reopened") for state, _ in routes.values())
@@ -183,7 +185,9 @@ class _Store:
         for row in table.group_by(["producer", "outcome"]).aggregate([([], "count_all")]).to_pylist():
             fates[row["producer"], row["outcome"]] = row["count_all"]
         producers = [
-            _producer_row(receipt, fates[number, "inserted"], fates[number, "duplicate"], fates[number, "dead"])
+            _producer_row(
+                receipt, fates[number, "inserted"], fates[number, "duplicate"], fates[number, "dead"]
+            )
             for number, receipt in enumerate(self.batch.receipts)
         ]
         self._execute("note_producers", json.dumps(producers))
@@ -221,12 +225,16 @@ def _producer_row(receipt: Receipt, inserted: int, duplicate: int, refused: int)
     return {
         "producer_id": receipt.producer_id,
         "issued": receipt.issued,
-        "sequences": "{" + ",".join(f"[{first},{end})" for first, end in receipt.ranges) + "}",
+        "sequences": _multirange(receipt.ranges),
         "received": receipt.received,
         "received_in_sequence": sum(end - first for first, end in receipt.ranges),
         "inserted": inserted,
         "duplicate": duplicate,
         "dead_lettered": receipt.dead_lettered + refused,
-        "dropped": receipt.drops.total(),
-        "drop_reasons": receipt.drops,
+        "dropped_sequences": _multirange(receipt.dropped),
+        "drop_reasons": receipt.drop_reasons,
     }
+
+
+def _multirange(ranges: list[tuple[int, int]]) -> str:
+    return "{" + ",".join(f"[{first},{end})" for first, end in ranges) + "}"

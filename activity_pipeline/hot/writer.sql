@@ -87,14 +87,17 @@ on conflict (day) do update set
 -- name: note_producers
 -- The ledger by producer; what a sequence number had been seen for before is a redelivery.
 insert into activity_producers as producer (
-    producer_id, issued, sequences, received, redelivered, inserted, duplicate, dead_lettered, dropped, drop_reasons
+    producer_id, issued, sequences, received, redelivered, inserted, duplicate, dead_lettered, dropped_sequences,
+    drop_reasons
 )
 select
     producer_id, issued, sequences, received,
-    received_in_sequence - activity_count(sequences), inserted, duplicate, dead_lettered, dropped, drop_reasons
+    received_in_sequence - activity_count(sequences), inserted, duplicate, dead_lettered,
+    dropped_sequences, drop_reasons
 from jsonb_to_recordset($1::text::jsonb) as batch (
     producer_id text, issued bigint, sequences int8multirange, received bigint, received_in_sequence bigint,
-    inserted bigint, duplicate bigint, dead_lettered bigint, dropped bigint, drop_reasons jsonb
+    inserted bigint, duplicate bigint, dead_lettered bigint, dropped_sequences int8multirange,
+    drop_reasons jsonb
 )
 order by producer_id
 on conflict (producer_id) do update set
@@ -109,8 +112,11 @@ on conflict (producer_id) do update set
     inserted = producer.inserted + excluded.inserted,
     duplicate = producer.duplicate + excluded.duplicate,
     dead_lettered = producer.dead_lettered + excluded.dead_lettered,
-    dropped = producer.dropped + excluded.dropped,
-    drop_reasons = activity_add_counts(producer.drop_reasons, excluded.drop_reasons),
+    dropped_sequences = producer.dropped_sequences + excluded.dropped_sequences,
+    drop_reasons = case
+        when producer.dropped_sequences @> excluded.dropped_sequences then producer.drop_reasons
+        else activity_add_counts(producer.drop_reasons, excluded.drop_reasons)
+    end,
     last_seen = clock_timestamp()
 
 -- name: touch_days

@@ -50,8 +50,11 @@ class _Decoder:
             return
         body, lines = _without_blank_lines(frame.body)
         receipt = self._receipt(frame.producer, frame.sequence, lines, max(frame.count, lines))
-        for reason, count in frame.drops.items():
-            receipt.drops[reason] += count
+        declared = (frame.sequence - sum(frame.drops.values()), frame.sequence)
+        if frame.drops and declared not in receipt.dropped:
+            # They used up the sequence numbers right before the frame's own.
+            receipt.dropped.append(declared)
+            receipt.drop_reasons.update(frame.drops)
         self.opened.append(_Opened(entry, list(self.receipts).index(frame.producer), lines))
         self.bodies.append(body)
         self.size_bytes += len(body)
@@ -87,7 +90,13 @@ class _Decoder:
 
 
 def decode_entries(
-    entries: Sequence[Entry], rules: Rules, *, shard: int, max_rows: int, max_bytes: int, now: datetime | None = None
+    entries: Sequence[Entry],
+    rules: Rules,
+    *,
+    shard: int,
+    max_rows: int,
+    max_bytes: int,
+    now: datetime | None = None,
 ) -> Batch:
     """Decode entries until the batch is full; the last one used is `Batch.through`.
 

@@ -21,7 +21,7 @@ from activity_pipeline.events.days import hot_since, today
 from activity_pipeline.events.model import Rules
 from activity_pipeline.hot import days as hot_days
 from activity_pipeline.hot.batch import Batch, Stored
-from activity_pipeline.hot.connection import connect, connect_bulk
+from activity_pipeline.hot.connection import Statements, open_hot
 from activity_pipeline.hot.writer import KnownInArchive, ShardClaim, claim_shard
 from activity_pipeline.ingest.decode import decode_entries
 from activity_pipeline.queue.adopt import adopt_legacy_list
@@ -29,6 +29,7 @@ from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.guard import inspect, refuse_eviction
 from activity_pipeline.queue.read import EntryId, check_not_rewound, read_after, trim_through
+from activity_pipeline.settings import Settings, split_list
 
 logger = logging.getLogger(__name__)
 POLL_S = 0.05
@@ -59,6 +60,26 @@ class DrainConfig:
     batch_rows: int = 50_000
     budget_s: float = 3600.0
     idle_s: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> DrainConfig:
+        """Take everything from the settings."""
+        return cls(
+            redis_url=settings.redis_url,
+            postgres_dsn=settings.postgres_dsn,
+            shards=settings.queue_shards,
+            hot_days=settings.hot_days,
+            rules=Rules(
+                max_metadata_bytes=settings.max_metadata_bytes,
+                max_ahead_hours=settings.max_ahead_hours,
+                first_day=settings.first_day,
+                allowed_sources=split_list(settings.allowed_sources),
+                allowed_statuses=split_list(settings.allowed_statuses),
+            ),
+            batch_rows=settings.batch_rows,
+            budget_s=settings.drain_budget_s,
+            idle_s=settings.drain_idle_s,
+        )
 
 
 @dataclass(slots=True)
@@ -160,8 +181,7 @@ class _ShardDrain:
         started = last_event = time.monotonic()
         with (
             connect_queue(self.config.redis_url) as client,
-            connect(self.config.postgres_dsn) as statements,
-            connect_bulk(self.config.postgres_dsn) as bulk,
+            open_hot(self.config.postgres_dsn) as (statements, bulk),
         ):
             while time.monotonic() - started < self.config.budget_s:
                 if self.shard == 0:
@@ -176,7 +196,7 @@ class _ShardDrain:
                     time.sleep(POLL_S)
         return self.report
 
-    def _one_batch(self, claim: ShardClaim, client: redis.Redis, statements: hot_days.Connection) -> bool:
+    def _one_batch(self, claim: ShardClaim, client: redis.Redis, statements: Statements) -> bool:
         offset = EntryId(claim.offset)
         check_not_rewound(client, self.shard, offset)
         started = time.perf_counter()

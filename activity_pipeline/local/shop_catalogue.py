@@ -100,11 +100,21 @@ ACTIONS: Final = (
     Action(_NIGHTLY, "backup_verified", 6, "backup", 0.01, "failed", "completed"),
 )
 
-SOURCES: Final = tuple(dict.fromkeys(action.source for action in ACTIONS))
-
-CITIES: Final = ("Köln", "Zürich", "Kraków", "São Paulo", "København", "東京", "Αθήνα", "Lyon", "Leeds", "Đà Nẵng")
+CITIES: Final = (
+    "Köln",
+    "Zürich",
+    "Kraków",
+    "São Paulo",
+    "København",
+    "東京",
+    "Αθήνα",
+    "Lyon",
+    "Leeds",
+    "Đà Nẵng",
+)
 DEVICES: Final = ("mobile", "desktop", "tablet")
 LOCALES: Final = ("de-DE", "en-GB", "fr-FR", "pl-PL", "ja-JP", "pt-BR")
+CURRENCIES: Final = ("EUR", "CHF", "PLN")
 METADATA_VARIANTS: Final = 256
 
 
@@ -124,11 +134,15 @@ def _metadata(action: Action, rng: np.random.Generator) -> dict[str, Any]:
             "duration_ms": int(rng.lognormal(8, 1)),
         }
     client = {
-        "device": str(rng.choice(DEVICES)),
-        "locale": str(rng.choice(LOCALES)),
-        "city": str(rng.choice(CITIES)),
+        "device": _one_of(DEVICES, rng),
+        "locale": _one_of(LOCALES, rng),
+        "city": _one_of(CITIES, rng),
     }
     if action.source is _PAYMENTS or action.name in {"order_placed", "checkout_started"}:
-        amount = {"cents": int(rng.lognormal(8.3, 0.8)), "currency": str(rng.choice(("EUR", "CHF", "PLN")))}
+        amount = {"cents": int(rng.lognormal(8.3, 0.8)), "currency": _one_of(CURRENCIES, rng)}
         return {"amount": amount, "items": int(rng.integers(1, 9)), "client": client}
     return {"client": client, "duration_ms": int(rng.lognormal(4, 1))}
+
+
+def _one_of(options: tuple[str, ...], rng: np.random.Generator) -> str:
+    return options[rng.integers(len(options))]

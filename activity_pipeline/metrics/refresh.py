@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import calendar
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
@@ -15,7 +16,7 @@ from activity_pipeline.archive.results import write_month
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot import results
-from activity_pipeline.hot.connection import BulkConnection
+from activity_pipeline.hot.connection import BulkConnection, Statements
 from activity_pipeline.hot.reader import counted_columns
 from activity_pipeline.metrics.daily import count_daily
 
@@ -28,17 +29,17 @@ class RefreshReport:
 
     Attributes:
         days: Days computed, in order.
-        rows: Rows of their metrics.
+        rows_by_day: Rows of their metrics.
         events: Events that those rows count, by day.
     """
 
     days: list[date]
-    rows: int
-    events: dict[date, int]
+    rows_by_day: Counter[date] = field(default_factory=Counter)
+    events: Counter[date] = field(default_factory=Counter)
 
 
 def refresh_metrics(
-    statements: hot.Connection, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
+    statements: Statements, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
 ) -> RefreshReport:
     """Recompute the metrics of days and replace them, in Postgres and beside the archive.
 
@@ -46,8 +47,7 @@ def refresh_metrics(
     so the days are looked at again afterwards and those that moved are read anew.
     """
     todo = {day.day: day for day in hot.list_days(statements, days)}
-    report = RefreshReport(sorted(todo), 0, {})
-    rows = 0
+    report = RefreshReport(sorted(todo))
     while todo:
         with _events(bulk, store, list(todo.values())) as events:
             table = count_daily(events)
@@ -58,10 +58,10 @@ def refresh_metrics(
         results.note_computed(statements, "metrics", settled)
         for row in table.select(["date", "count"]).to_pylist():
             if row["date"] in settled:
-                rows += 1
-                report.events[row["date"]] = report.events.get(row["date"], 0) + row["count"]
+                report.rows_by_day[row["date"]] += 1
+                report.events[row["date"]] += row["count"]
         todo = {day: now[day] for day in todo if day not in settled}
-    return RefreshReport(report.days, rows, report.events)
+    return report
 
 
 def _retired(day: hot.Day) -> int:

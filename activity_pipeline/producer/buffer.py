@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import islice
+
+import msgspec
 
 from activity_pipeline.events import frame as wire
 from activity_pipeline.events.frame import MAX_FRAME_BYTES, Frame
@@ -16,8 +17,7 @@ MAX_LINE_BYTES = MAX_FRAME_BYTES - 1
 """Longest event that fits a frame of its own, its newline not counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """When a frame is cut, and how much may wait in memory.
 
     Attributes:
@@ -31,8 +31,7 @@ class Limits:
     buffer_bytes: int = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """The events of one frame before they are encoded.
 
     Attributes:
@@ -65,8 +64,7 @@ class Batch:
         )
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(msgspec.Struct):
     """Counters behind `Stats`; guarded by the buffer's lock."""
 
     logged: int = 0
@@ -74,7 +72,7 @@ class Counts:
     spooled: int = 0
     replayed: int = 0
     torn: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = {}
 
 
 class Buffer:
@@ -101,6 +99,7 @@ class Buffer:
         self._drops: dict[str, int] = {}
         self._batches: deque[Batch] = deque()
         self._sending = 0
+        self._cutting = False
 
     def add(self, line: bytes) -> bool:
         """Accept one event; return whether the delivery needs to be told."""
@@ -146,13 +145,18 @@ class Buffer:
     def cut(self) -> int:
         """Close the open frame; return the sequence number after the last one issued."""
         with self.lock:
-            if self._open or self._drops:
-                # Drops come first: they have used up the numbers before this frame's own.
-                sequence = self.issued + sum(self._drops.values())
-                batch = Batch(sequence, self._open, self._open_bytes, self._drops)
-                self._open, self._open_bytes, self._drops = [], 0, {}
-                self.issued = batch.end
-                self._batches.append(batch)
+            # A signal handler that logs may come in between: it adds to the next frame then.
+            if (self._open or self._drops) and not self._cutting:
+                self._cutting = True
+                try:
+                    lines, size_bytes, drops = self._open, self._open_bytes, self._drops
+                    self._open, self._open_bytes, self._drops = [], 0, {}
+                    # Drops come first: they have used up the numbers before this frame's own.
+                    batch = Batch(self.issued + sum(drops.values()), lines, size_bytes, drops)
+                    self.issued = batch.end
+                    self._batches.append(batch)
+                finally:
+                    self._cutting = False
             return self.issued
 
     def sleep_if_empty(self) -> bool:

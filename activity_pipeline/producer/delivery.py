@@ -8,11 +8,15 @@ harmless, losing one is not: each step leaves it in at least one place.
 
 from __future__ import annotations
 
+# redis imports it, and it refuses to be imported once the interpreter is shutting down, which is
+# when the thread of a short script first reaches for redis.
+import concurrent.futures.thread  # noqa: F401
 import logging
 import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from activity_pipeline.errors import QueueError
@@ -91,6 +95,8 @@ class Delivery:
         if self._buffer.overfull and self._disk.acquire(blocking=False):
             try:
                 self._spill_down_to(self._buffer.limits.buffer_bytes)
+            except Exception:
+                _LOG.exception("spilling failed unexpectedly; events stay in memory")
             finally:
                 self._disk.release()
         self._start()
@@ -119,7 +125,8 @@ class Delivery:
     def abandon(self) -> None:
         """In a forked child: close the parent's file here; the parent still holds it."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # the parent may have been about to close it
+                self._file.close()
 
     def _start(self) -> None:
         # The second to come need not wait: the first one starts the thread.
@@ -145,6 +152,9 @@ class Delivery:
                     _LOG.exception("delivery failed unexpectedly; events are kept and it goes on")
                     self._back_off()
         finally:
+            # An event that came in while the logger was being closed.
+            self._buffer.cut()
+            self.spill()
             self._let_go()
 
     def _step(self) -> None:
@@ -167,8 +177,6 @@ class Delivery:
         if self._retry_at > now:
             return max(min(self._tick, self._retry_at) - now, 0)
         if now >= self._idle_at and self._buffer.sleep_if_empty():
-            # The event that wakes the thread gets a full linger.
-            self._tick = 0.0
             return None
         return max(self._tick - now, 0)
 
@@ -187,8 +195,10 @@ class Delivery:
                 self._send(self._transport, batches)
             else:
                 break
+        self._failures = 0
         if self._away:
-            self._came_back()
+            self._away = False
+            _LOG.info("Redis is back and has accepted the spool")
 
     def _send(self, transport: Transport, batches: list[Batch]) -> None:
         try:
@@ -266,14 +276,9 @@ class Delivery:
     def _went_away(self, error: QueueError) -> None:
         if not self._away:
             self._away = True
-            self.adopting = True  # other producers of this host may not outlive the outage
             _LOG.warning("Redis is away, events go to the spool %s: %s", self._folder.path, error)
+        self.adopting = True  # other producers of this host may not outlive the outage
         self._back_off()
-
-    def _came_back(self) -> None:
-        self._away = False
-        self._failures = 0
-        _LOG.info("Redis is back and has accepted the spool")
 
     def _back_off(self) -> None:
         delay_s = min(FIRST_BACKOFF_S * 2 ** min(self._failures, 10), MAX_BACKOFF_S)
@@ -283,6 +288,10 @@ class Delivery:
 
     def _let_go(self) -> None:
         with self._disk:
-            if self._file is not None:
+            if self._file is None:
+                return
+            if self._file.pending:
                 self._file.close()
-                self._file = None
+            else:
+                self._file.remove()
+            self._file = None

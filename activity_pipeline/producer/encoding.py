@@ -12,7 +12,9 @@ from activity_pipeline.errors import EventError
 from activity_pipeline.producer.stats import DropReason
 
 
-class _Event(msgspec.Struct, omit_defaults=True, gc=False):
+class EventLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """An event as it is written: the fields in their order, absent ones left out."""
+
     id: str
     timestamp: datetime | str
     source: str
@@ -25,24 +27,25 @@ class _Event(msgspec.Struct, omit_defaults=True, gc=False):
     metadata: dict[str, Any] | None = None
 
 
-_encode = msgspec.json.Encoder().encode
+encode_line = msgspec.json.Encoder().encode
+"""From an EventLine to its bytes."""
 
 
 def encode_event(
     *,
     event_id: str,
     source: str,
-    timestamp: Any,
-    action: Any,
-    entity_type: Any,
-    entity_id: Any,
-    user_id: Any,
-    status: Any,
-    metadata: Any,
+    timestamp: object,
+    action: object,
+    entity_type: object,
+    entity_id: object,
+    user_id: object,
+    status: object,
+    metadata: object,
 ) -> bytes:
     """Return the event as one line of JSON without a line ending; absent fields are left out.
 
-    The arguments come from an application that no type checker may have read, hence `Any`.
+    The arguments come from an application that no type checker may have read, hence `object`.
 
     Raises:
         EventError: With `reason`: a field is of the wrong type, or JSON cannot hold the metadata.
@@ -61,8 +64,8 @@ def encode_event(
             timestamp = datetime.now(UTC)
         if entity_id is not None and not isinstance(entity_id, str):
             entity_id = str(entity_id)
-        return _encode(
-            _Event(event_id, timestamp, source, action, entity_type, entity_id, user_id, status, metadata)
+        return encode_line(
+            EventLine(event_id, timestamp, source, action, entity_type, entity_id, user_id, status, metadata)
         )
     except Exception as error:
         # Anything can be in metadata, so anything can go wrong.

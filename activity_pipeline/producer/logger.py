@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import logging
 import os
 import time
@@ -13,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from activity_pipeline.errors import EventError, SettingsError
@@ -22,7 +20,7 @@ from activity_pipeline.events.model import DEFAULT_STATUS
 from activity_pipeline.producer.buffer import Buffer, Limits
 from activity_pipeline.producer.delivery import Delivery
 from activity_pipeline.producer.encoding import encode_event
-from activity_pipeline.producer.spool import SpoolFolder
+from activity_pipeline.producer.spool import SpoolFolder, queue_name
 from activity_pipeline.producer.stats import DropReason, Stats
 
 if TYPE_CHECKING:
@@ -89,7 +87,7 @@ class ActivityLogger:
         self._url = url
         self._source = source
         self._shards = shards
-        self._folder = SpoolFolder(Path(spool_dir), _queue_name(url))
+        self._folder = SpoolFolder(Path(spool_dir), queue_name(url))
         self._linger_s = linger_s
         self._limits = limits or Limits()
         self._strict = strict
@@ -161,10 +159,10 @@ class ActivityLogger:
             line: The line, with or without its line ending. A broken one becomes a dead letter.
 
         Raises:
-            EventError: Only with `strict`: the line is empty or several.
+            EventError: Only with `strict`: the line is blank or several.
         """
         line = line.rstrip(b"\r\n")
-        if not line or b"\n" in line:
+        if not line or line.isspace() or b"\n" in line:
             self._refuse(EventError("an event is exactly one line", reason=DropReason.NOT_ONE_LINE.value))
         else:
             self._accept(line)
@@ -271,23 +269,6 @@ class ActivityLogger:
 
 def _closed_error() -> EventError:
     return EventError("the logger is closed", reason=DropReason.CLOSED.value)
-
-
-def _queue_name(url: str) -> str:
-    """Return a name for the Redis behind a URL, without its credentials: passwords change."""
-    try:
-        parts = urlsplit(url)
-        address = (
-            parts.hostname or "localhost",
-            parts.port or 6379,
-            parts.path,
-            parse_qs(parts.query).get("db"),
-        )
-    except ValueError as error:
-        raise SettingsError(f"the Redis URL is malformed: {error}") from error
-    if parts.scheme not in {"redis", "rediss", "unix"}:
-        raise SettingsError("the Redis URL must start with redis://, rediss:// or unix://")
-    return hashlib.sha256(repr(address).encode()).hexdigest()[:16]
 
 
 def _close_all() -> None:

@@ -14,14 +14,17 @@ last ones.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+
+from activity_pipeline.errors import SettingsError
 
 SUFFIX = ".spool"
 
@@ -32,8 +35,7 @@ _SEARCH_BYTES = 1024 * 1024
 _decoder = msgspec.msgpack.Decoder(dict[bytes, bytes])
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Records read in one go.
 
     Attributes:
@@ -138,8 +140,28 @@ class SpoolFile:
         return self._end
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolFolder:
+def queue_name(url: str) -> str:
+    """Return a name for the Redis behind a URL, without its credentials: passwords change.
+
+    Raises:
+        SettingsError: It is not a URL of a Redis.
+    """
+    try:
+        parts = urlsplit(url)
+        address = (
+            parts.hostname or "localhost",
+            parts.port or 6379,
+            parts.path,
+            parse_qs(parts.query).get("db"),
+        )
+    except ValueError as error:
+        raise SettingsError(f"the Redis URL is malformed: {error}") from error
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise SettingsError("the Redis URL must start with redis://, rediss:// or unix://")
+    return hashlib.sha256(repr(address).encode()).hexdigest()[:16]
+
+
+class SpoolFolder(msgspec.Struct, frozen=True):
     """The folder of one user's spool files, and which of them concern this queue.
 
     Attributes:

@@ -39,5 +39,7 @@ class RedisTransport:
         try:
             append_encoded(self._client, shard_of(producer, self._shards), entries)
         except (redis.RedisError, OSError) as error:
-            # Every refusal counts as away: out of memory, loading, read-only, no permission.
-            raise QueueError(f"{type(error).__name__}: {error}") from error
+            # Every refusal counts as away: out of memory, loading, read-only, no permission. Before
+            # the server's own words redis quotes the command: events do not belong into a log file.
+            words = str(error).rpartition("caused error: ")[2]
+            raise QueueError(f"{type(error).__name__}: {words}") from None

@@ -1,1 +1,4 @@
-"""The queue in Redis Streams: append, read after an offset, trim, adopt the legacy list. Knows no Postgres."""
+"""The queue in Redis Streams: append, read after an offset, trim, adopt the legacy list.
+
+Knows no Postgres.
+"""

@@ -70,7 +70,9 @@ def read_after(
 def trim_through(client: redis.Redis, shard: Shard, offset: EntryId) -> int:
     """Delete entries up to and including `offset`; return how many. Only after the sink committed them."""
     milliseconds, counter = order_of(offset)
-    return cast(int, client.xtrim(stream_key(shard), minid=f"{milliseconds}-{counter + 1}", approximate=False))
+    return cast(
+        int, client.xtrim(stream_key(shard), minid=f"{milliseconds}-{counter + 1}", approximate=False)
+    )
 
 
 def last_id(client: redis.Redis, shard: Shard) -> EntryId:

@@ -43,7 +43,7 @@ create table activity_producers (
     inserted bigint not null default 0,
     duplicate bigint not null default 0,
     dead_lettered bigint not null default 0,
-    dropped bigint not null default 0,
+    dropped_sequences int8multirange not null default '{}',
     drop_reasons jsonb not null default '{}',
     first_seen timestamptz not null default now(),
     last_seen timestamptz not null default now()
@@ -51,13 +51,13 @@ create table activity_producers (
 comment on table activity_producers is 'The ledger by producer: what each one issued by sequence number, and what became of it';
 comment on column activity_producers.producer_id is 'One running logger; empty for entries without a producer, which have no sequence';
 comment on column activity_producers.issued is 'Events issued: the highest sequence number seen, plus one';
-comment on column activity_producers.sequences is 'Sequence numbers seen; its gaps are missing or declared as dropped';
+comment on column activity_producers.sequences is 'Sequence numbers seen';
 comment on column activity_producers.received is 'Events taken from the queue, redelivered ones included';
 comment on column activity_producers.redelivered is 'Events whose sequence number had been seen before';
 comment on column activity_producers.inserted is 'Events stored';
 comment on column activity_producers.duplicate is 'Events already stored';
 comment on column activity_producers.dead_lettered is 'Events refused';
-comment on column activity_producers.dropped is 'Events that the producer declared as dropped';
+comment on column activity_producers.dropped_sequences is 'Sequence numbers that the producer declared as dropped';
 comment on column activity_producers.drop_reasons is 'The declared drops by reason';
 comment on column activity_producers.first_seen is 'When its first frame was stored';
 comment on column activity_producers.last_seen is 'When its last frame was stored';

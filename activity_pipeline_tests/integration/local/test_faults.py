@@ -40,7 +40,7 @@ def assert_kept(stack: LocalStack) -> None:
 @pytest.mark.faults
 @pytest.mark.parametrize("name", ["state", "d" * 120], ids=["short", "deep"])
 def test_a_killed_supervisor_takes_its_servers_with_it(state: Path, name: str) -> None:
-    stack = LocalStack(state / name).start()
+    stack = LocalStack(state.rename(state.with_name(name))).start()
     write_one(stack)
     os.kill(stack.servers.supervisor_pid, signal.SIGKILL)
     poll(lambda: not processes_of(stack.state), "the end of the servers")
@@ -79,16 +79,12 @@ def test_sigterm_to_the_supervisor_stops_cleanly(state: Path) -> None:
 
 
 def test_a_pid_file_that_names_a_living_process_is_stale(state: Path) -> None:
-    with LocalStack(state):
-        pass
     (state / "postgres" / "postmaster.pid").write_text(f"{os.getppid()}\n{state / 'postgres'}\n")
     with LocalStack(state) as stack:
         assert answers(stack)
 
 
 def test_a_broken_configuration_is_reported_with_the_log(state: Path) -> None:
-    with LocalStack(state):
-        pass
     configuration = state / "postgres" / "postgresql.conf"
     good = configuration.read_text()
     configuration.write_text(good + "no_such_setting = 1\n")
@@ -111,13 +107,14 @@ def test_a_broken_append_only_file_is_reported_with_the_log(state: Path) -> None
     assert_nothing_runs(state)
 
 
-def test_an_old_redis_does_not_start_without_the_queue(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = state / "bin" / "redis-server"
-    old.parent.mkdir(parents=True)
+def test_an_old_redis_does_not_start_without_the_queue(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "redis-server"
     old.write_text("#!/bin/sh\necho Redis server v=6.2.14 bits=64\n")
     old.chmod(0o700)
-    (state / "redis" / "appendonlydir").mkdir(parents=True)
-    monkeypatch.setenv("PATH", str(old.parent), prepend=":")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    (state / "redis" / "appendonlydir").mkdir()
     with pytest.raises(LocalStackError, match="older than Redis 7"):
         LocalStack(state).start()
 
@@ -135,17 +132,18 @@ def test_a_start_that_takes_too_long_fails(state: Path) -> None:
             os.kill(supervisor, signal.SIGCONT)
 
 
-def test_a_file_is_no_state_folder(state: Path) -> None:
+def test_a_file_is_no_state_folder(tmp_path: Path) -> None:
+    state = tmp_path / "file"
     state.write_text("")
     with pytest.raises(LocalStackError, match="as the state folder"):
         LocalStack(state).start()
 
 
 def test_a_squatted_socket_folder_is_refused(state: Path) -> None:
-    deep = state / ("d" * 120)
+    deep = state.rename(state.with_name("d" * 120))
     with LocalStack(deep) as stack:
         run = run_folder_of(stack)
-    trap = state / "trap"
+    trap = deep / "trap"
     trap.mkdir()
     run.symlink_to(trap)
     try:

@@ -63,13 +63,13 @@ def test_a_killed_holder_leaves_nothing_running(state: Path, number: signal.Sign
 
 
 @pytest.mark.faults
-def test_a_starter_killed_while_starting_leaves_nothing_running(state: Path) -> None:
-    with holder(state) as victim:
-        poll((state / "postgres.unfinished").exists, "the start of initdb")
+def test_a_starter_killed_while_starting_leaves_nothing_running(new_state: Path) -> None:
+    with holder(new_state) as victim:
+        poll((new_state / "postgres.unfinished").exists, "the start of initdb")
         victim.process.kill()
         victim.process.wait()
-        poll(lambda: not processes_of(state), "the end of all processes")
-    with LocalStack(state) as stack:
+        poll(lambda: not processes_of(new_state), "the end of all processes")
+    with LocalStack(new_state) as stack:
         assert answers(stack)
 
 
@@ -95,12 +95,12 @@ except KeyboardInterrupt:
         assert_nothing_runs(state)
 
 
-def test_concurrent_starts_share_one_stack(state: Path) -> None:
-    with holder(state) as first, holder(state) as second:
+def test_concurrent_starts_share_one_stack(new_state: Path) -> None:
+    with holder(new_state) as first, holder(new_state) as second:
         assert first.servers() == second.servers()
         assert first.leave() == 0
         assert second.leave() == 0
-    assert_nothing_runs(state)
+    assert_nothing_runs(new_state)
 
 
 def test_holders_that_come_and_go_always_find_servers(state: Path) -> None:

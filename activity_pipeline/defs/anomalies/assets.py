@@ -1,0 +1,68 @@
+"""`anomalies/daily`, and the check that shows them."""
+
+import time
+from datetime import date
+
+import dagster as dg
+import pyarrow as pa
+
+from activity_pipeline.anomalies.model import ANOMALY_SCHEMA
+from activity_pipeline.anomalies.refresh import refresh_anomalies
+from activity_pipeline.archive.views import publish_views
+from activity_pipeline.defs.metadata import about, table
+from activity_pipeline.defs.metrics.assets import NIGHTLY
+from activity_pipeline.defs.partitions import ANOMALIES, DAYS, METRICS, OWNERS, when_touched
+from activity_pipeline.defs.resources import Pipeline
+from activity_pipeline.events.days import today
+from activity_pipeline.hot.results import read_table
+
+MOST_ROWS_SHOWN = 20
+CHECKED_DAYS = 7
+"""How far back the check shows anomalies, in days."""
+
+
+@dg.asset(
+    key=ANOMALIES,
+    deps=[METRICS],
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=500),
+    automation_condition=when_touched(),
+    freshness_policy=NIGHTLY,
+    group_name="anomalies",
+    kinds={"polars", "postgres"},
+    owners=OWNERS,
+    pool="compute",
+    description="Spikes, drops, failure rates and silent sources, each with a sentence that explains it.",
+    metadata=about("activity_anomalies_daily", pa.schema(ANOMALY_SCHEMA.to_frame().to_arrow().schema)),
+)
+def anomalies_daily(context: dg.AssetExecutionContext, pipeline: Pipeline) -> None:
+    """Judge the partitions' days against their history."""
+    started = time.perf_counter()
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    with pipeline.open_hot() as (statements, bulk):
+        found = refresh_anomalies(statements, bulk, pipeline.store, days)
+    publish_views(pipeline.store)
+    seconds = round((time.perf_counter() - started) / len(days), 6)
+    for (day,), rows in found.group_by(["date"], maintain_order=True):
+        context.add_asset_metadata(
+            {
+                "dagster/partition_row_count": len(rows),
+                "rows": table(rows.head(MOST_ROWS_SHOWN).to_dicts()),
+                "duration_s": seconds,
+            },
+            partition_key=str(day),
+        )
+
+
+@dg.asset_check(asset=ANOMALIES, description="Nothing unusual in the last week; warns with the rows.")
+def nothing_unusual(pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Show the anomalies of the last days."""
+    now = today()
+    with pipeline.open_hot() as (_, bulk):
+        first = date.fromordinal(now.toordinal() - CHECKED_DAYS)
+        rows = read_table(bulk, "activity_anomalies_daily", first, now).to_pylist()
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"anomalies": len(rows), "rows": table(rows[:100])},
+    )

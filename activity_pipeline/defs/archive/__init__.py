@@ -1,0 +1,1 @@
+"""Cold days: to Parquet, and through the gate out of Postgres."""

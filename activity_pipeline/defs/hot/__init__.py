@@ -1,0 +1,1 @@
+"""The hot table, written by the drain and shown here a day at a time."""

@@ -1,0 +1,62 @@
+"""Jobs, the nightly schedule, and the sensor that evaluates automation."""
+
+import dagster as dg
+
+from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DAYS, DRAINED, METRICS, RETIRED
+from activity_pipeline.events.days import ONE_DAY
+
+drain_job = dg.define_asset_job(
+    "drain", selection=dg.AssetSelection.assets(DRAINED), description="Drain the queue until it is idle."
+)
+archive_job = dg.define_asset_job(
+    "archive",
+    selection=dg.AssetSelection.assets(ARCHIVED),
+    partitions_def=DAYS,
+    description="Export days that are out of the hot window.",
+)
+retire_job = dg.define_asset_job(
+    "retire",
+    selection=dg.AssetSelection.assets(RETIRED),
+    description="Drop exported days from Postgres, through the gate.",
+)
+metrics_job = dg.define_asset_job(
+    "metrics",
+    selection=dg.AssetSelection.assets(METRICS),
+    partitions_def=DAYS,
+    description="Recompute daily metrics.",
+)
+anomalies_job = dg.define_asset_job(
+    "anomalies",
+    selection=dg.AssetSelection.assets(ANOMALIES),
+    partitions_def=DAYS,
+    description="Judge days against their history.",
+)
+nightly_job = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.assets(METRICS, ANOMALIES),
+    partitions_def=DAYS,
+    description="Metrics and anomalies of the day that has ended.",
+)
+
+JOBS = [drain_job, archive_job, retire_job, metrics_job, anomalies_job, nightly_job]
+
+
+@dg.schedule(
+    job=nightly_job,
+    cron_schedule="30 0 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Judges the day that has ended, also one without any event: that is what silence looks like.",
+)
+def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Ask for the day before."""
+    yesterday = context.scheduled_execution_time.date() - ONE_DAY
+    return dg.RunRequest(partition_key=yesterday.isoformat())
+
+
+automation = dg.AutomationConditionSensorDefinition(
+    "automation",
+    target=dg.AssetSelection.all(),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=15,
+    description="Archives days that turned cold and recomputes days that were touched.",
+)

@@ -1,0 +1,1 @@
+"""Daily metrics, recomputed for each day that was touched."""

@@ -1,0 +1,45 @@
+"""What the definitions need of the outside world."""
+
+import contextlib
+from collections.abc import Iterator
+
+import dagster as dg
+import msgspec
+from pydantic import Field
+
+from activity_pipeline.archive import ArchiveStore
+from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.hot.connection import BulkConnection, Statements, open_hot
+from activity_pipeline.ingest import DrainConfig, DrainReport, drain
+from activity_pipeline.settings import Settings, load_settings
+
+
+class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The three stores, by address; everything else comes from the settings."""
+
+    postgres_dsn: str = Field(description="libpq URI of the database that holds the hot events")
+    redis_url: str = Field(description="URL of the Redis that holds the queue")
+    archive_url: str = Field(description="Root of the Parquet archive, a folder or an fsspec URL")
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return load_settings()
+
+    @property
+    def store(self) -> ArchiveStore:
+        """The archive."""
+        return ArchiveStore(self.archive_url)
+
+    @contextlib.contextmanager
+    def open_hot(self) -> Iterator[tuple[Statements, BulkConnection]]:
+        """Connections to Postgres, closed at the end."""
+        with open_hot(self.postgres_dsn) as connections:
+            yield connections
+
+    def drain(self) -> DrainReport:
+        """Drain the queue until it is idle or the budget of the settings is spent."""
+        settings = msgspec.structs.replace(
+            self.settings, redis_url=self.redis_url, postgres_dsn=self.postgres_dsn
+        )
+        return drain(DrainConfig.of(settings), KnownEvents(self.store))

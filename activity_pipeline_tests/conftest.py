@@ -1,0 +1,149 @@
+"""Real servers for the tests: one embedded stack for the session, a fresh database for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+import redis
+
+from activity_pipeline.archive import ArchiveStore
+from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.events.frame import Frame
+from activity_pipeline.hot.connection import BulkConnection, Statements, connect, connect_bulk
+from activity_pipeline.hot.ledger import Ledger, read_ledger
+from activity_pipeline.hot.migrations import migrate
+from activity_pipeline.ingest import DrainConfig, DrainReport, drain
+from activity_pipeline.local import LocalStack
+from activity_pipeline.queue.append import append
+from activity_pipeline.queue.connection import Shard
+from activity_pipeline.queue.connection import connect as connect_queue
+from activity_pipeline.settings import Settings
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LocalStack]:
+    """Postgres and Redis for the session, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="activity-tests-") as folder, LocalStack(Path(folder)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(stack: LocalStack) -> str:
+    """A database with the schema, cloned for each test."""
+    name = "template_activity"
+    with connect(stack.postgres_dsn) as admin:
+        admin.execute(f"create database {name}")
+    with connect(stack.postgres_dsn_for(name)) as connection:
+        migrate(connection)
+    return name
+
+
+@pytest.fixture
+def empty_database(stack: LocalStack) -> Iterator[str]:
+    """The DSN of a database without any schema."""
+    yield from _database(stack, "template1")
+
+
+@pytest.fixture
+def database(stack: LocalStack, template: str) -> Iterator[str]:
+    """The DSN of a fresh, migrated database."""
+    yield from _database(stack, template)
+
+
+def _database(stack: LocalStack, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    with connect(stack.postgres_dsn) as admin:
+        admin.execute(f"create database {name} template {template}")
+        yield stack.postgres_dsn_for(name)
+        admin.execute(f"drop database {name} with (force)")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A pipeline on real servers, and what tests do with it.
+
+    Attributes:
+        settings: Addresses and limits.
+        queue: The Redis.
+        statements: psycopg on the database.
+        bulk: ADBC on the database.
+        store: The archive.
+    """
+
+    settings: Settings
+    queue: redis.Redis
+    statements: Statements
+    bulk: BulkConnection
+    store: ArchiveStore
+
+    def send(self, *lines: bytes, producer: str = "test", sequence: int = 0, shard: int = 0) -> None:
+        """Append lines as one frame."""
+        frame = Frame(
+            body=b"".join(line + b"\n" for line in lines), count=len(lines), producer=producer, sequence=sequence
+        )
+        append(self.queue, Shard(shard), [frame])
+
+    def drain(self, **changes: object) -> DrainReport:
+        """Drain until the queue is empty."""
+        settings = msgspec.structs.replace(self.settings, drain_idle_s=0.0, drain_budget_s=600.0, **changes)
+        return drain(DrainConfig.of(settings), KnownEvents(self.store))
+
+    def ledger(self) -> Ledger:
+        """Read the ledger."""
+        return read_ledger(self.statements)
+
+    def count(self, table: str) -> int:
+        """Count a table's rows."""
+        query = psycopg.sql.SQL("select count(*) from {}").format(psycopg.sql.Identifier(table))
+        row = self.statements.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def states(self) -> dict[date, str]:
+        """Return each known day's state."""
+        return dict(self.statements.execute("select day, state from activity_days").fetchall())
+
+
+@pytest.fixture
+def settings(stack: LocalStack, database: str, tmp_path: Path) -> Settings:
+    """Settings of a pipeline of this test alone."""
+    return Settings(
+        postgres_dsn=database,
+        redis_url=stack.redis_url,
+        archive_url=str(tmp_path / "archive"),
+        state_dir=str(tmp_path / "state"),
+        spool_dir=str(tmp_path / "spool"),
+    )
+
+
+@pytest.fixture
+def running(settings: Settings) -> Iterator[Running]:
+    """A pipeline with an empty queue, database and archive."""
+    with (
+        connect_queue(settings.redis_url) as queue,
+        connect(settings.postgres_dsn) as statements,
+        connect_bulk(settings.postgres_dsn) as bulk,
+    ):
+        queue.flushall()
+        yield Running(settings, queue, statements, bulk, ArchiveStore(settings.archive_root))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real events; tests that need it say why they are skipped without it."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("ACTIVITY_TEST_DATA", default))
+    if not folder.is_dir():
+        pytest.skip("no real events here: set ACTIVITY_TEST_DATA to their folder")
+    return folder
