@@ -23,6 +23,8 @@ def activity_pipeline() -> dg.Definitions:
         jobs=JOBS,
         schedules=[nightly],
         sensors=[queue_backlog, automation, run_failed],
+        # Steps run in the run's own process: one more for each would take longer than most steps do.
+        executor=dg.in_process_executor,
         resources={
             "pipeline": Pipeline(
                 postgres_dsn=dg.EnvVar("ACTIVITY_POSTGRES_DSN"),

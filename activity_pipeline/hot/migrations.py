@@ -79,6 +79,14 @@ def migrate(connection: Statements, *, to: int | None = None) -> list[str]:
     return taken
 
 
+def pending(connection: Statements) -> list[str]:
+    """Return the names of the migrations that have not run here; changes nothing."""
+    row = connection.execute(_SQL["exists"]).fetchone()
+    known = {migration.version: migration for migration in available()}
+    applied = _applied(connection, known) if row and row[0] else set()
+    return [migration.name for version, migration in known.items() if version not in applied]
+
+
 def _applied(connection: Statements, known: dict[int, Migration]) -> set[int]:
     applied = set()
     for version, name, sha256 in connection.execute(_SQL["list"]):

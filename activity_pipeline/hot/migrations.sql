@@ -9,6 +9,10 @@ create table if not exists activity_migrations (
     applied_at timestamptz not null default now()
 )
 
+-- name: exists
+-- Whether anything ever ran here.
+select to_regclass('activity_migrations') is not null
+
 -- name: list
 -- Steps that ran.
 select version, name, sha256 from activity_migrations order by version

@@ -7,7 +7,6 @@ import dagster as dg
 import pyarrow as pa
 
 from activity_pipeline.anomalies.model import ANOMALY_SCHEMA
-from activity_pipeline.anomalies.refresh import refresh_anomalies
 from activity_pipeline.archive.views import publish_views
 from activity_pipeline.defs.metadata import about, table
 from activity_pipeline.defs.metrics.assets import NIGHTLY
@@ -37,6 +36,8 @@ CHECKED_DAYS = 7
 )
 def anomalies_daily(context: dg.AssetExecutionContext, pipeline: Pipeline) -> None:
     """Judge the partitions' days against their history."""
+    from activity_pipeline.anomalies.refresh import refresh_anomalies  # noqa: PLC0415 - scipy, for this alone
+
     started = time.perf_counter()
     days = [date.fromisoformat(key) for key in context.partition_keys]
     with pipeline.open_hot() as (statements, bulk):

@@ -1,5 +1,7 @@
 """`queue_backlog`: starts a drain where events wait and none is under way."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -10,13 +12,28 @@ from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.queue.connection import connect
 from activity_pipeline.queue.read import backlog
 
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+WATCH_S = 4.0
+"""How long a tick watches an empty queue. Ticks are 5 s apart, which an event would wait otherwise."""
+
+POLL_S = 0.2
+FIRST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 300.0
+RUNS_LOOKED_AT = 10
+
+
+@dataclass(frozen=True)
+class RecentDrains:
+    """What became of the last drains.
+
+    Attributes:
+        in_flight: Runs that wait, start or go on.
+        failures: Failed runs since the last one that succeeded.
+        since_failure_s: Time since the last of them ended, in seconds.
+    """
+
+    in_flight: int = 0
+    failures: int = 0
+    since_failure_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -27,13 +44,47 @@ class Decision:
     reason: str
 
 
-def decide(*, entries: int, drains_in_flight: int) -> Decision:
-    """Say whether a drain should start: something waits, and nobody is at it."""
+def decide(*, entries: int, drains: RecentDrains) -> Decision:
+    """Say whether a drain should start: something waits, and nobody is at it.
+
+    Where drains fail, each next one waits twice as long, up to five minutes: a database that is
+    down would otherwise be answered with a run, and an alert, every five seconds.
+    """
     if entries == 0:
         return Decision(False, "the queue is empty")
-    if drains_in_flight:
+    if drains.in_flight:
         return Decision(False, f"{entries} entries wait, a drain is under way")
+    pause_s = pause_after(drains.failures)
+    if drains.since_failure_s < pause_s:
+        return Decision(
+            False, f"{entries} entries wait, {drains.failures} drains failed: next after {pause_s:.0f} s"
+        )
     return Decision(True, f"{entries} entries wait")
+
+
+def pause_after(failures: int) -> float:
+    """Return how long to wait after so many failed drains in a row, in seconds."""
+    return min(FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S) if failures else 0.0
+
+
+def recent_drains(records: Sequence[dg.RunRecord], *, now_s: float) -> RecentDrains:
+    """Sum up the newest runs.
+
+    Args:
+        records: Runs of the job, newest first.
+        now_s: The time, Unix seconds.
+    """
+    finished = [record for record in records if record.dagster_run.is_finished]
+    failed_at: list[float] = []
+    for record in finished:
+        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+            break
+        failed_at.append(record.end_time or record.update_timestamp.timestamp())
+    return RecentDrains(
+        in_flight=len(records) - len(finished),
+        failures=len(failed_at),
+        since_failure_s=now_s - failed_at[0] if failed_at else 0.0,
+    )
 
 
 @dg.sensor(
@@ -43,9 +94,19 @@ def decide(*, entries: int, drains_in_flight: int) -> Decision:
     description="Starts a drain where events wait in the queue and none is under way.",
 )
 def queue_backlog(context: dg.SensorEvaluationContext, pipeline: Pipeline) -> dg.RunRequest | dg.SkipReason:
-    """Look at the queue and at the runs."""
+    """Watch the queue until a drain should start or the tick's time is up."""
+    ends = time.monotonic() + WATCH_S
     with connect(pipeline.redis_url) as client:
-        entries = backlog(client, SETTINGS.queue_shards)
-    in_flight = context.instance.get_runs_count(dg.RunsFilter(job_name=drain_job.name, statuses=UNFINISHED))
-    decision = decide(entries=entries, drains_in_flight=in_flight)
-    return dg.RunRequest() if decision.launch else dg.SkipReason(decision.reason)
+        while True:
+            entries = backlog(client, SETTINGS.queue_shards)
+            decision = decide(entries=entries, drains=_drains(context.instance) if entries else RecentDrains())
+            if decision.launch:
+                return dg.RunRequest()
+            if time.monotonic() >= ends:
+                return dg.SkipReason(decision.reason)
+            time.sleep(POLL_S)
+
+
+def _drains(instance: dg.DagsterInstance) -> RecentDrains:
+    records = instance.get_run_records(dg.RunsFilter(job_name=drain_job.name), limit=RUNS_LOOKED_AT)
+    return recent_drains(records, now_s=time.time())

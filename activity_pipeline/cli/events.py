@@ -1,0 +1,164 @@
+"""Getting events in: `log`, `import`, `drain`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from activity_pipeline.cli.output import json_option, print_json, print_pairs, progress_bar
+from activity_pipeline.errors import ActivityError
+from activity_pipeline.settings import load_settings
+
+FLUSH_TIMEOUT_S = 120.0
+
+
+@click.command()
+@click.argument("action")
+@click.option("--source", default="shell", show_default=True, help="The system that it happened in.")
+@click.option("--entity-type", help="Kind of thing it happened to.")
+@click.option("--entity-id", help="Which thing it happened to.")
+@click.option("--user", "user_id", type=click.UUID, help="Who did it.")
+@click.option("--status", default="success", show_default=True, help="How it ended.")
+@click.option("--metadata", help="Anything else, as a JSON object.")
+@json_option
+def log(action: str, metadata: str | None, as_json: bool, source: str, user_id: Any, **fields: Any) -> None:
+    """Log one event; returns once Redis has it.
+
+    Example: activity-pipeline log order_placed --source shop --entity-type order --entity-id 8412
+    """
+    from activity_pipeline.local.services import services
+    from activity_pipeline.producer import ActivityLogger
+
+    with services(load_settings()) as settings, ActivityLogger(
+        settings.redis_url,
+        source=source,
+        shards=settings.queue_shards,
+        spool_dir=settings.spool_path,
+        strict=True,
+    ) as logger:
+        event_id = logger.log(
+            action, user_id=str(user_id) if user_id else None, metadata=_object(metadata), **fields
+        )
+        accepted = logger.flush(10.0)
+    if not accepted:
+        raise ActivityError(f"Redis did not take the event in time; it is kept in {settings.spool_path}")
+    if as_json:
+        print_json({"id": event_id})
+    else:
+        click.echo(event_id)
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="--metadata") from None
+    if not isinstance(value, dict):
+        raise click.BadParameter("not a JSON object", param_hint="--metadata")
+    return value
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True, path_type=Path))
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["auto", "ndjson", "cloudtrail", "gharchive"]),
+    default="auto",
+    show_default=True,
+    help="What the files are.",
+)
+@click.option("--rebase", is_flag=True, help="Move each file's events by whole weeks into the present.")
+@json_option
+def import_(files: tuple[Path, ...], file_format: str, rebase: bool, as_json: bool) -> None:
+    """Send the events of files through the queue; - is the standard input.
+
+    Takes NDJSON in our shape, AWS CloudTrail and GH Archive files, plain or gzip. Then drain them:
+    events of days that have left the hot window end in the archive.
+
+    Example: zcat events.ndjson.gz | activity-pipeline import - && activity-pipeline drain
+    """
+    from activity_pipeline.local.services import services
+    from activity_pipeline.producer import ActivityLogger
+    from activity_pipeline.producer.importing import import_file, rebase_weeks
+
+    reports = []
+    with (
+        services(load_settings()) as settings,
+        ActivityLogger(
+            settings.redis_url,
+            source="import",
+            shards=settings.queue_shards,
+            spool_dir=settings.spool_path,
+        ) as logger,
+    ):
+        try:
+            for file in files:
+                weeks = rebase_weeks(file, format=file_format) if rebase else None
+                size = file.stat().st_size if file.is_file() else None
+                with progress_bar(file.name, size) as update:
+                    report = import_file(
+                        file,
+                        logger,
+                        format=file_format,
+                        rebase=weeks,
+                        progress=lambda so_far: update(so_far.bytes_read, f"{so_far.lines:,} events"),
+                    )
+                reports.append({"file": str(file), "rebased_weeks": weeks, **asdict(report)})
+        finally:
+            # Also after an error: what came before it was accepted.
+            flushed = logger.flush(FLUSH_TIMEOUT_S)
+    if not flushed:
+        raise ActivityError(
+            f"Redis did not take all events in time; the rest is kept in {settings.spool_path}"
+        )
+    if as_json:
+        print_json({"files": reports, "lines": sum(report["lines"] for report in reports)})
+        return
+    for report in reports:
+        malformed = f", {report['malformed']:,} malformed" if report["malformed"] else ""
+        click.echo(f"{report['file']}: {report['lines']:,} events sent ({report['format']}){malformed}")
+    click.echo("next: activity-pipeline drain")
+
+
+@click.command()
+@json_option
+def drain(as_json: bool) -> None:
+    """Take all events that wait in the queue into Postgres, then stop.
+
+    Example: activity-pipeline drain --json
+    """
+    import msgspec
+
+    from activity_pipeline.archive import ArchiveStore
+    from activity_pipeline.archive.reader import KnownEvents
+    from activity_pipeline.ingest import DrainConfig
+    from activity_pipeline.ingest import drain as drain_queue
+    from activity_pipeline.local.services import services
+
+    with services(load_settings()) as settings:
+        own = msgspec.structs.replace(settings, drain_budget_s=float("inf"), drain_idle_s=0.0)
+        report = drain_queue(DrainConfig.of(own), KnownEvents(ArchiveStore(settings.archive_root)))
+    figures = {
+        "received": report.received,
+        "inserted": sum(report.inserted.values()),
+        "duplicate": sum(report.duplicate.values()),
+        "dead_lettered": report.dead_lettered,
+        "adopted": report.adopted,
+        "batches": report.batches,
+        "days": len(report.touched_days),
+        "seconds": round(report.seconds, 3),
+    }
+    if as_json:
+        print_json(figures)
+    else:
+        print_pairs("drained", figures)
+
+
+COMMANDS = [log, import_, drain]

@@ -1,0 +1,108 @@
+"""Printing: for a person as tables, for a machine as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")(command)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing") -> None:
+    """Print rows as a table, numbers to the right."""
+    if not rows:
+        click.echo(f"{title}: {empty}")
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None)
+    for name, value in rows[0].items():
+        table.add_column(
+            name,
+            justify="right" if isinstance(value, int | float) else "left",
+            overflow="fold" if name == "sentence" else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    _console().print(table)
+
+
+def print_pairs(title: str, pairs: Mapping[str, object]) -> None:
+    """Print names and values, a line each."""
+    if title:
+        click.secho(title, bold=True)
+    width = max(map(len, pairs), default=0)
+    for name, value in pairs.items():
+        click.echo(f"  {name:<{width}}  {_shown(value)}")
+
+
+def human_bytes(size_bytes: float) -> str:
+    """Write a size as people say it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+@contextmanager
+def progress_bar(label: str, total_bytes: int | None) -> Iterator[Callable[[int, str], None]]:
+    """Show a bar on stderr where it is a terminal; yields `update(bytes_done, remark)`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[remark]}"),
+    )
+    with Progress(
+        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+    ) as bar:
+        task = bar.add_task(label, total=total_bytes, remark="")
+        yield lambda done, remark: bar.update(task, completed=done, remark=remark)
+
+
+def _console() -> Console:
+    # Off a terminal a table is as wide as it needs to be, so that no word is cut in a file or a pipe.
+    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    # Control characters are kept in the data and escaped wherever they are shown.
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="backslashreplace")
+    return str(value)

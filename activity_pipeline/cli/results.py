@@ -1,0 +1,158 @@
+"""What came of the events: `metrics`, `anomalies`, `ledger`, `sql`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, timedelta
+from typing import Any
+
+import click
+
+from activity_pipeline.cli.archive import DAYS_OPTION
+from activity_pipeline.cli.output import json_option, print_json, print_pairs, print_table
+from activity_pipeline.settings import load_settings
+
+SHOWN_DAYS = 7
+MOST_ROWS = 50
+
+
+def _shown(days: tuple[date, date] | None) -> tuple[date, date]:
+    from activity_pipeline.events.days import today
+
+    return days or (today() - timedelta(days=SHOWN_DAYS), today())
+
+
+def _print_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    print_table(title, rows[:MOST_ROWS], empty="none")
+    if len(rows) > MOST_ROWS:
+        click.echo(f"… and {len(rows) - MOST_ROWS:,} more rows: --json prints them all")
+
+
+@click.command()
+@DAYS_OPTION
+@json_option
+def metrics(days: tuple[date, date] | None, as_json: bool) -> None:
+    """Recompute the metrics of days that changed, then show those of the last week.
+
+    Example: activity-pipeline metrics --days 2026-03-01..2026-03-31
+    """
+    from activity_pipeline.archive import ArchiveStore
+    from activity_pipeline.archive.views import publish_views
+    from activity_pipeline.hot.connection import open_hot
+    from activity_pipeline.hot.results import read_table, stale_days
+    from activity_pipeline.local.services import services
+    from activity_pipeline.metrics import refresh_metrics
+
+    with services(load_settings()) as settings, open_hot(settings.postgres_dsn) as (statements, bulk):
+        store = ArchiveStore(settings.archive_root)
+        if stale := stale_days(statements, "metrics"):
+            refresh_metrics(statements, bulk, store, stale)
+            publish_views(store)
+        first, last = _shown(days)
+        rows = read_table(bulk, "activity_metrics_daily", first, last).to_pylist()
+    _print_rows(f"metrics {first} to {last}, {len(stale):,} days recomputed", rows, as_json)
+
+
+@click.command()
+@DAYS_OPTION
+@json_option
+def anomalies(days: tuple[date, date] | None, as_json: bool) -> None:
+    """Judge days whose metrics changed, then show what was unusual in the last week.
+
+    Example: activity-pipeline anomalies --days 2026-03-01..2026-03-31
+    """
+    from activity_pipeline.anomalies.refresh import refresh_anomalies
+    from activity_pipeline.archive import ArchiveStore
+    from activity_pipeline.archive.views import publish_views
+    from activity_pipeline.hot.connection import open_hot
+    from activity_pipeline.hot.results import read_table, stale_days
+    from activity_pipeline.local.services import services
+    from activity_pipeline.metrics import refresh_metrics
+
+    with services(load_settings()) as settings, open_hot(settings.postgres_dsn) as (statements, bulk):
+        store = ArchiveStore(settings.archive_root)
+        if stale := stale_days(statements, "metrics"):
+            refresh_metrics(statements, bulk, store, stale)
+        if judged := stale_days(statements, "anomalies"):
+            refresh_anomalies(statements, bulk, store, judged)
+            publish_views(store)
+        first, last = _shown(days)
+        rows = read_table(bulk, "activity_anomalies_daily", first, last).to_pylist()
+    if not as_json:
+        rows = [{key: row[key] for key in ("date", "kind", "severity", "sentence")} for row in rows]
+    _print_rows(f"anomalies {first} to {last}, {len(judged):,} days judged anew", rows, as_json)
+
+
+@click.command()
+@click.option("--producers", is_flag=True, help="By producer, with missing sequence numbers.")
+@json_option
+@click.pass_context
+def ledger(context: click.Context, producers: bool, as_json: bool) -> None:
+    """Account for every event; exit 1 where the residual is not 0.
+
+    Example: activity-pipeline ledger --producers
+    """
+    from activity_pipeline.hot.connection import connect
+    from activity_pipeline.hot.ledger import read_ledger, read_producers
+    from activity_pipeline.local.services import services
+
+    with services(load_settings()) as settings, connect(settings.postgres_dsn) as statements:
+        total = read_ledger(statements)
+        by_producer = [asdict(each) for each in read_producers(statements)] if producers else []
+    if as_json:
+        print_json({**total.as_dict(), **({"producers": by_producer} if producers else {})})
+    else:
+        t = total
+        click.echo(
+            f"issued    {t.issued:,} + redelivered {t.redelivered:,} = received {t.received:,} "
+            f"+ dropped {t.dropped:,} + missing {t.missing:,}\n"
+            f"received  {t.received:,} = inserted {t.inserted:,} + duplicate {t.duplicate:,} "
+            f"+ dead-lettered {t.dead_lettered:,}\n"
+            f"inserted  {t.inserted_by_day:,} = hot {t.hot:,} + late {t.late:,} + archived {t.archived:,} "
+            f"+ erased {t.erased:,}\n"
+            f"residual  {t.residual:,}"
+        )
+        if t.residual:
+            print_pairs("what differs", {name: n for name, n in t.differences.items() if n})
+        if producers:
+            print_table("producers", by_producer, empty="none")
+    context.exit(1 if total.residual else 0)
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option(
+    "--views", is_flag=True, help="Print the script that makes the views, for a DuckDB of your own."
+)
+@json_option
+def sql(query: str | None, views: bool, as_json: bool) -> None:
+    """Run DuckDB over the archive.
+
+    Views: activity_logs (cold events), activity_metrics_daily, activity_anomalies_daily.
+
+    Example: activity-pipeline sql "select source, count(*) from activity_logs group by all"
+    """
+    from activity_pipeline.archive import ArchiveStore, open_duckdb
+    from activity_pipeline.archive.views import views_sql
+
+    root = load_settings().archive_root
+    if views:
+        click.echo(views_sql(ArchiveStore(root)))
+        return
+    if not query:
+        raise click.UsageError("a query is needed, or --views")
+    with open_duckdb(root) as connection:
+        relation = connection.sql(query)
+        if relation is None:
+            return
+        if as_json:
+            columns = relation.columns
+            print_json([dict(zip(columns, row, strict=True)) for row in relation.fetchall()])
+        else:
+            click.echo(str(relation))
+
+
+COMMANDS = [metrics, anomalies, ledger, sql]

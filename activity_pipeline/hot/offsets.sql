@@ -1,0 +1,3 @@
+-- name: offsets
+-- Every shard that was ever drained.
+select shard, last_entry_id from queue_offsets order by shard

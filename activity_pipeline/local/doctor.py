@@ -1,0 +1,130 @@
+"""Looking at everything that can be wrong before it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import psycopg
+import redis
+
+from activity_pipeline.archive.audit import disagreements
+from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.errors import ActivityError
+from activity_pipeline.hot.connection import connect
+from activity_pipeline.hot.ledger import read_ledger
+from activity_pipeline.hot.migrations import pending
+from activity_pipeline.hot.offsets import read_offsets
+from activity_pipeline.queue.connection import Shard
+from activity_pipeline.queue.connection import connect as connect_queue
+from activity_pipeline.queue.guard import inspect
+from activity_pipeline.queue.read import backlog, check_not_rewound
+from activity_pipeline.settings import Settings
+
+NEARLY_FULL = 0.8
+OLDEST_POSTGRES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: ok, worth a warning, or wrong."""
+
+    verdict: Literal["ok", "warn", "fail"]
+    subject: str
+    text: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at queue, schema, ledger and archive; whatever cannot be reached is a finding too."""
+    findings: list[Finding] = []
+    examinations: dict[str, Callable[[Settings], Iterator[Finding]]] = {
+        "queue": _queue,
+        "postgres": _postgres,
+        "offsets": _offsets,
+        "ledger": _ledger,
+        "archive": _archive,
+        "spool": _spool,
+    }
+    for subject, look in examinations.items():
+        try:
+            findings += look(settings)
+        except (ActivityError, redis.RedisError, psycopg.Error, OSError) as error:
+            findings.append(Finding("fail", subject, str(error).strip()))
+    return findings
+
+
+def _queue(settings: Settings) -> Iterator[Finding]:
+    with connect_queue(settings.redis_url) as client:
+        health = inspect(client)
+        waiting = backlog(client, settings.queue_shards)
+    yield Finding("ok", "queue", f"Redis {health.version}, {waiting:,} entries wait")
+    if health.eviction_policy == "noeviction":
+        yield Finding("ok", "queue", "maxmemory-policy is noeviction")
+    else:
+        text = f"maxmemory-policy is {health.eviction_policy}: Redis may throw events away, set noeviction"
+        yield Finding("fail", "queue", text)
+    if health.append_only:
+        yield Finding("ok", "queue", "the append-only file is on")
+    else:
+        text = "no append-only file: a crash of Redis loses what Postgres has not taken, set appendonly yes"
+        yield Finding("warn", "queue", text)
+    if health.limit_bytes and health.used_bytes > NEARLY_FULL * health.limit_bytes:
+        used, limit = health.used_bytes, health.limit_bytes
+        yield Finding("warn", "queue", f"{used:,} of {limit:,} bytes are used: producers will spool soon")
+
+
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    with connect(settings.postgres_dsn) as connection:
+        version = connection.info.server_version // 10_000
+        missing = pending(connection)
+    known = version >= OLDEST_POSTGRES
+    text = f"Postgres {version}" if known else f"Postgres {version} is older than {OLDEST_POSTGRES}"
+    yield Finding("ok" if known else "fail", "postgres", text)
+    if missing:
+        yield Finding("fail", "postgres", f"run activity-pipeline migrate: {', '.join(missing)} are missing")
+    else:
+        yield Finding("ok", "postgres", "the schema is up to date")
+
+
+def _offsets(settings: Settings) -> Iterator[Finding]:
+    with connect(settings.postgres_dsn) as connection, connect_queue(settings.redis_url) as client:
+        for shard, offset in read_offsets(connection).items():
+            check_not_rewound(client, Shard(shard), offset)
+            yield Finding("ok", "offsets", f"shard {shard} is stored up to {offset}")
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    with connect(settings.postgres_dsn) as connection:
+        ledger = read_ledger(connection)
+    if ledger.residual:
+        wrong = ", ".join(f"{name} {n:,}" for name, n in ledger.differences.items() if n)
+        yield Finding("fail", "ledger", f"the residual is {ledger.residual:,}: {wrong}")
+    else:
+        yield Finding("ok", "ledger", f"{ledger.received:,} events received, the residual is 0")
+    if ledger.dead_lettered:
+        yield Finding("warn", "ledger", f"{ledger.dead_lettered:,} dead letters")
+
+
+def _archive(settings: Settings) -> Iterator[Finding]:
+    store = ArchiveStore(settings.archive_root)
+    with connect(settings.postgres_dsn) as connection:
+        found = disagreements(connection, store)
+    if found:
+        first = found[0]
+        text = f"{len(found):,} disagreements with Postgres, first {first['day']}: {first['what']}"
+        yield Finding("fail", "archive", text)
+    else:
+        yield Finding("ok", "archive", f"{store.url} agrees with Postgres")
+
+
+def _spool(settings: Settings) -> Iterator[Finding]:
+    waiting = sorted(settings.spool_path.glob("*.spool")) if settings.spool_path.is_dir() else []
+    if waiting:
+        size_bytes = sum(path.stat().st_size for path in waiting)
+        text = (
+            f"{len(waiting)} files, {size_bytes:,} bytes in {settings.spool_path}: the next logger sends them"
+        )
+        yield Finding("warn", "spool", text)
+    else:
+        yield Finding("ok", "spool", "nothing waits on disk")
