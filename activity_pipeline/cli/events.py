@@ -82,7 +82,7 @@ def import_(files: tuple[Path, ...], file_format: str, rebase: bool, as_json: bo
     Takes NDJSON in our shape, AWS CloudTrail and GH Archive files, plain or gzip. Then drain them:
     events of days that have left the hot window end in the archive.
 
-    Example: zcat events.ndjson.gz | activity-pipeline import - && activity-pipeline drain
+    Example: activity-pipeline import events.ndjson.gz 2026-03-01-*.json.gz
     """
     from activity_pipeline.local.services import services
     from activity_pipeline.producer import ActivityLogger

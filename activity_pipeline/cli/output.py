@@ -46,12 +46,14 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str = "
 
 
 def print_pairs(title: str, pairs: Mapping[str, object]) -> None:
-    """Print names and values, a line each."""
+    """Print names and values, a line each, whole numbers in a column."""
     if title:
         click.secho(title, bold=True)
     width = max(map(len, pairs), default=0)
+    digits = max((len(_shown(value)) for value in pairs.values() if isinstance(value, int)), default=0)
     for name, value in pairs.items():
-        click.echo(f"  {name:<{width}}  {_shown(value)}")
+        shown = _shown(value)
+        click.echo(f"  {name:<{width}}  {shown.rjust(digits) if isinstance(value, int) else shown}")
 
 
 def human_bytes(size_bytes: float) -> str:

@@ -1,0 +1,216 @@
+"""The command line as a user runs it: real processes, on the servers of the session."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activity_pipeline.cli.main import cli
+from activity_pipeline.cli.main import run as run_here
+from activity_pipeline.settings import Settings
+from activity_pipeline_tests.conftest import Running
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+TODAY = datetime.now(UTC).isoformat()
+LONG_AGO = (datetime.now(UTC) - timedelta(days=100)).isoformat()
+
+
+@pytest.fixture
+def run(
+    settings: Settings,
+    running: Running,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Run `activity-pipeline …` on this test's database, queue and archive.
+
+    In this process, because starting one takes a second; with an input as a process of its own.
+    """
+    for name in [name for name in os.environ if name.startswith("ACTIVITY_")]:
+        monkeypatch.delenv(name)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+
+    def run_command(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+        if stdin is not None:
+            command = [sys.executable, "-m", "activity_pipeline", *arguments]
+            done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
+            return subprocess.CompletedProcess(
+                command, done.returncode, done.stdout.decode(), done.stderr.decode()
+            )
+        capsys.readouterr()
+        code = run_here(list(arguments))
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return run_command
+
+
+def _events(count: int, timestamp: str, start: int = 0) -> bytes:
+    lines = (
+        {
+            "id": f"00000000-0000-4000-8000-{number:012d}",
+            "timestamp": timestamp,
+            "source": "shop",
+            "action": "order_placed",
+            "metadata": {"n": number},
+        }
+        for number in range(start, start + count)
+    )
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def _json(result: subprocess.CompletedProcess[str]) -> Any:
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_events_go_from_a_file_to_the_analyst(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson.gz"
+    file.write_bytes(gzip.compress(_events(300, LONG_AGO) + _events(200, TODAY, 300) + b'{"source": "x"}\n'))
+
+    assert _json(run("import", str(file), "--json"))["lines"] == 501
+    drained = _json(run("drain", "--json"))
+    assert (drained["inserted"], drained["dead_lettered"], drained["duplicate"]) == (500, 1, 0)
+    archived = _json(run("archive", "run", "--json"))
+    assert [(day["generation"], day["rows"]) for day in archived] == [(1, 300)]
+    assert {day["state"] for day in _json(run("archive", "list", "--json"))} == {"archived", "open"}
+    metrics = _json(run("metrics", "--days", f"{LONG_AGO[:10]}..{TODAY[:10]}", "--json"))
+    assert sorted(row["count"] for row in metrics) == [200, 300]
+    assert _json(run("anomalies", "--json")) == []
+    rows = _json(
+        run("sql", "select count(*) as n, min(metadata->>'n') as lowest from activity_logs", "--json")
+    )
+    assert rows == [{"n": 300, "lowest": "0"}]
+    ledger = _json(run("ledger", "--producers", "--json"))
+    assert (ledger["residual"], ledger["hot"], ledger["archived"], ledger["received"]) == (0, 200, 300, 501)
+    assert [producer["missing"] for producer in ledger["producers"]] == [0]
+
+
+def test_the_same_file_again_is_all_duplicates_wherever_the_first_copy_lives(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(_events(50, LONG_AGO) + _events(50, TODAY, 50))
+    _json(run("import", str(file), "--json"))
+    assert _json(run("drain", "--json"))["inserted"] == 100
+    for archived in (False, True):
+        if archived:
+            assert len(_json(run("archive", "run", "--json"))) == 1
+        _json(run("import", str(file), "--json"))
+        again = _json(run("drain", "--json"))
+        assert (again["inserted"], again["duplicate"]) == (0, 100)
+    assert _json(run("ledger", "--json"))["residual"] == 0
+
+
+def test_log_prints_the_id_of_the_event_that_arrives(run: Run, running: Running) -> None:
+    event_id = run("log", "greeted", "--source", "shell", "--metadata", '{"to": "wörld"}').stdout.strip()
+    assert _json(run("drain", "--json"))["inserted"] == 1
+    row = running.statements.execute(
+        "select action, metadata from activity_logs where id = %s", [event_id]
+    ).fetchone()
+    assert row == ("greeted", {"to": "wörld"})
+
+
+def test_import_reads_the_standard_input(run: Run) -> None:
+    assert _json(run("import", "-", "--json", stdin=_events(10, TODAY)))["lines"] == 10
+    assert _json(run("drain", "--json"))["inserted"] == 10
+
+
+def test_a_damaged_file_is_an_error_and_loses_nothing_before_the_damage(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "cut.ndjson.gz"
+    file.write_bytes(gzip.compress(_events(20_000, TODAY))[:-100])
+    result = run("import", str(file))
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+    drained = _json(run("drain", "--json"))
+    assert drained["received"] > 10_000
+    assert _json(run("ledger", "--json"))["residual"] == 0
+
+
+def test_the_ledger_says_what_is_missing_and_exits_1(run: Run, running: Running) -> None:
+    running.send(b'{"source":"a","action":"b"}', producer="gappy", sequence=7)
+    _json(run("drain", "--json"))
+    result = run("ledger", "--producers", "--json")
+    assert result.returncode == 1
+    ledger = json.loads(result.stdout)
+    assert (ledger["missing"], ledger["producers"][0]["missing_ranges"]) == (7, "{[0,7)}")
+    assert "missing 7" in run("ledger").stdout
+
+
+def test_doctor_finds_nothing_wrong_and_then_what_is(run: Run, running: Running) -> None:
+    assert all(finding["verdict"] != "fail" for finding in _json(run("doctor", "--json")))
+    running.queue.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        result = run("doctor")
+        assert result.returncode == 1
+        assert "allkeys-lru" in result.stdout
+        refused = run("drain")
+        assert refused.returncode == 1
+        assert "noeviction" in refused.stderr
+    finally:
+        running.queue.config_set("maxmemory-policy", "noeviction")
+
+
+def test_migrate_goes_back_and_forth(run: Run) -> None:
+    assert run("migrate").stdout.strip() == "the schema is up to date"
+    assert len(_json(run("migrate", "--to", "0", "--json"))["taken"]) == 3
+    assert "run activity-pipeline migrate" in run("doctor").stdout
+    assert len(_json(run("migrate", "--json"))["taken"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nonsense"], 2, "No such command"),
+        (["archive", "list", "--days", "soon"], 2, "2026-03-01..2026-03-31"),
+        (["log", "x", "--metadata", "[1]"], 2, "not a JSON object"),
+        (["log", "x", "--user", "me"], 2, "not a valid UUID"),
+        (["sql"], 2, "a query is needed"),
+        (["sql", "select nonsense"], 1, "error: Binder Error"),
+        (["import", "/does/not/exist"], 1, "error: "),
+    ],
+)
+def test_errors_are_one_line_and_have_their_code(
+    run: Run, arguments: list[str], code: int, said: str
+) -> None:
+    result = run(*arguments)
+    assert result.returncode == code
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    import click
+
+    def leaves(command: click.Command) -> list[click.Command]:
+        if isinstance(command, click.Group):
+            return [leaf for sub in command.commands.values() for leaf in leaves(sub)]
+        return [command]
+
+    commands = leaves(cli)
+    assert {command.name for command in commands} >= {
+        "demo",
+        "up",
+        "doctor",
+        "migrate",
+        "log",
+        "import",
+        "drain",
+    }
+    for command in commands:
+        assert "Example: activity-pipeline" in (command.help or ""), command.name
+        if command.name != "up":
+            assert "--json" in [option for p in command.params for option in p.opts], command.name
