@@ -6,10 +6,11 @@ from activity_pipeline.defs.alerts.sensors import run_failed
 from activity_pipeline.defs.anomalies.assets import anomalies_daily, nothing_unusual
 from activity_pipeline.defs.archive.assets import archive_events, retired_days
 from activity_pipeline.defs.archive.checks import counts_agree, no_partition_gap
+from activity_pipeline.defs.automation import automation
 from activity_pipeline.defs.hot.assets import hot_events
 from activity_pipeline.defs.ingest.assets import drained_events, ledger_closes
 from activity_pipeline.defs.ingest.sensors import queue_backlog
-from activity_pipeline.defs.jobs import JOBS, automation, nightly
+from activity_pipeline.defs.jobs import JOBS, nightly
 from activity_pipeline.defs.metrics.assets import metrics_daily, no_stale_metrics
 from activity_pipeline.defs.resources import Pipeline
 

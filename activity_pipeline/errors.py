@@ -49,6 +49,10 @@ class FrameError(ActivityError):
     """A queue entry is not a frame."""
 
     reason: str
+    producer: str
+    sequence: int
+    count: int
+    drops: dict[str, int]
 
 
 class QueueError(ActivityError):

@@ -90,7 +90,10 @@ class Running:
     def send(self, *lines: bytes, producer: str = "test", sequence: int = 0, shard: int = 0) -> None:
         """Append lines as one frame."""
         frame = Frame(
-            body=b"".join(line + b"\n" for line in lines), count=len(lines), producer=producer, sequence=sequence
+            body=b"".join(line + b"\n" for line in lines),
+            count=len(lines),
+            producer=producer,
+            sequence=sequence,
         )
         append(self.queue, Shard(shard), [frame])
 

@@ -52,7 +52,7 @@ def refresh_anomalies(
 
 
 def _frame(rows: object) -> pl.DataFrame:
-    frame = pl.from_arrow(rows)  # type: ignore[arg-type]
+    frame = pl.from_arrow(rows)
     if not isinstance(frame, pl.DataFrame):
         raise TypeError(f"a table of metrics is expected, not {type(rows).__name__}")
     return frame

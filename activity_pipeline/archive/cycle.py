@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import duckdb
-import pyarrow.compute as pc
 
 from activity_pipeline.archive.manifest import (
     DataFile,
@@ -75,9 +74,12 @@ class ArchivedDay:
 def archive_days(
     statements: Statements, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
 ) -> list[ArchivedDay]:
-    """Export days and retire them; see `export_days` and `retire_days`."""
+    """Export days and retire them, and those that an earlier run left exported; returns the exported.
+
+    See `export_days` and `retire_days`.
+    """
     exported = list(export_days(statements, bulk, store, days))
-    retire_days(statements, store, [each.day for each in exported])
+    retire_days(statements, store, sorted({*days, *(each.day for each in exported)}))
     return exported
 
 
@@ -119,9 +121,9 @@ def _export_step(
         with frozen_rows(bulk, list(to_write)) as rows:
             written = list(write_days(store, rows, to_write))
     new_files = _describe(store, connection, {day: to_write[day] for day in written}, frozen)
-    for day, manifest in found.items():
+    for found_day, manifest in found.items():
         if manifest is not None:
-            new_files[day] = [file for file in manifest.files if file.generation == manifest.generation]
+            new_files[found_day] = [file for file in manifest.files if file.generation == manifest.generation]
     hot.check_gate(
         hot.content_of(statements, [day.day for day in frozen]),
         {day.day: _sum(new_files.get(day.day, [])) for day in frozen},
@@ -184,10 +186,11 @@ def retire_days(statements: Statements, store: ArchiveStore, days: Sequence[date
             manifest, _ = read_manifest(store, manifest_name(day.day, day.generation))
             _check_files(store, manifest)
             retirements.append(
-                hot.Retirement(day.day, manifest.added(), manifest.row_count, manifest.size_bytes)
+                hot.Retirement(
+                    day.day, day.generation, manifest.added(), manifest.row_count, manifest.size_bytes
+                )
             )
-        hot.retire(statements, retirements)
-        retired += [day.day for day in step]
+        retired += hot.retire(statements, retirements)
     return retired
 
 
@@ -239,9 +242,9 @@ def _drop_known(
     """Remove late rows that an older generation holds: ingest could not ask the archive at the time."""
     with frozen_rows(bulk, [day]) as rows:
         late = rows.read_all()
-    known = known_ids(store, connection, [file.path for file in older], late)
-    if pc.any(known).as_py():
-        hot.drop_known(statements, day, late["id"].filter(known).to_pylist())
+    known = late.filter(known_ids(store, connection, [file.path for file in older], late))
+    if len(known):
+        hot.drop_known(statements, day, known["timestamp"].to_pylist(), known["id"].to_pylist())
 
 
 def _files_before(store: ArchiveStore, day: hot.Day) -> list[DataFile]:

@@ -1,7 +1,4 @@
--- For each candidate, whether one of $files holds it.
-select n, exists (
-    select 1 from read_parquet($files) f
-    where f.timestamp = c.timestamp and f.id = c.id
-) as known
+-- The candidates that one of $files holds.
+select n
 from candidates c
-order by n
+semi join read_parquet($files) f on f.timestamp = c.timestamp and f.id = c.id

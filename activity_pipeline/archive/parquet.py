@@ -70,13 +70,18 @@ class _DayWriter:
     def add(self, rows: pa.RecordBatch) -> None:
         self.pending.append(rows)
         self.rows += len(rows)
-        if self.rows >= ROWS_PER_GROUP:
-            self.flush()
+        while self.rows >= ROWS_PER_GROUP:
+            self._write(ROWS_PER_GROUP)
 
     def flush(self) -> None:
         if self.rows:
-            self.writer.write_table(pa.Table.from_batches(self.pending), row_group_size=ROWS_PER_GROUP)
-            self.pending, self.rows = [], 0
+            self._write(self.rows)
+
+    def _write(self, count: int) -> None:
+        pending = pa.Table.from_batches(self.pending)
+        self.writer.write_table(pending.slice(0, count), row_group_size=count)
+        self.pending = pending.slice(count).to_batches()
+        self.rows -= count
 
 
 @contextlib.contextmanager

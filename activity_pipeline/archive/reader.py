@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from activity_pipeline.archive.manifest import manifest_name, newest_names, read_manifest
 from activity_pipeline.archive.store import ArchiveStore
@@ -40,15 +41,16 @@ def known_ids(
     Returns:
         boolean, one per event.
     """
+    if not paths:
+        return pa.array([False] * len(events), pa.bool_())
     store.register(connection)
     numbered = events.select(["id", "timestamp"]).append_column("n", pa.array(range(len(events)), pa.int32()))
     connection.register("candidates", numbered)
     query = (Path(__file__).parent / "known.sql").read_text()
     files = [store.duckdb_path(path) for path in paths]
-    known: pa.Array = (
-        connection.sql(query, params={"files": files}).to_arrow_table()["known"].combine_chunks()
-    )
+    found = connection.sql(query, params={"files": files}).to_arrow_table()["n"].combine_chunks()
     connection.unregister("candidates")
+    known: pa.Array = pc.is_in(pa.array(range(len(events)), pa.int32()), value_set=found)
     return known
 
 
@@ -68,6 +70,8 @@ class KnownEvents:
             events: Columns id and timestamp at least.
             generations: Newest generation of each archived day, ISO date.
         """
+        days = pa.array([date.fromisoformat(day) for day in generations], pa.date32())
+        asked = pc.is_in(pc.cast(events["timestamp"], pa.date32()).combine_chunks(), value_set=days)
         try:
             paths = [
                 file.path
@@ -77,7 +81,9 @@ class KnownEvents:
                 ].files
             ]
             with duckdb.connect(":memory:") as connection:
-                return known_ids(self._store, connection, paths, events)
+                known = known_ids(self._store, connection, paths, events.filter(asked))
         except (ArchiveError, duckdb.Error) as error:
             logger.warning("late events are stored unchecked, the archive does not answer: %s", error)
             return pa.array([False] * len(events), pa.bool_())
+        answer: pa.Array = pc.replace_with_mask(asked, asked, known)
+        return answer

@@ -47,7 +47,8 @@ class ArchiveStore:
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let a DuckDB connection read this archive."""
-        if not self.is_local:
+        protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
+        if not self.is_local and not connection.filesystem_is_registered(protocol):
             connection.register_filesystem(self.fs)
 
     @contextlib.contextmanager
@@ -121,12 +122,19 @@ class ArchiveStore:
         )
 
     def digest(self, path: str) -> tuple[int, str]:
-        """Return a file's size in bytes and its SHA-256."""
+        """Return a file's size in bytes and its SHA-256.
+
+        Raises:
+            ArchiveError: It is not there or cannot be read.
+        """
         size_bytes, digest = 0, hashlib.sha256()
-        with self.fs.open(self.full(path), "rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                size_bytes += len(chunk)
-                digest.update(chunk)
+        try:
+            with self.fs.open(self.full(path), "rb") as stream:
+                while chunk := stream.read(CHUNK_BYTES):
+                    size_bytes += len(chunk)
+                    digest.update(chunk)
+        except OSError as error:
+            raise ArchiveError(f"the archive cannot read {path}: {error}") from error
         return size_bytes, digest.hexdigest()
 
     @contextlib.contextmanager

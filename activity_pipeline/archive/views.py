@@ -9,7 +9,10 @@ import duckdb
 from activity_pipeline.archive.reader import files_of
 from activity_pipeline.archive.results import result_files
 from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.events.model import FIELDS
 from activity_pipeline.settings import packaged
+
+EVENTS = "activity_logs"
 
 
 def views_sql(store: ArchiveStore) -> str:
@@ -18,7 +21,7 @@ def views_sql(store: ArchiveStore) -> str:
     A view without files yet is empty and has its columns all the same.
     """
     files = {
-        "activity_logs": [path for paths in files_of(store).values() for path in paths],
+        EVENTS: [path for paths in files_of(store).values() for path in paths],
         **{
             table: result_files(store, table)
             for table in ("activity_metrics_daily", "activity_anomalies_daily")
@@ -28,9 +31,11 @@ def views_sql(store: ArchiveStore) -> str:
     for view, paths in files.items():
         if paths:
             listed = ",\n    ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            # The day in the path of an event file spares reading it; no other folder's name is a column.
+            columns, hive = (f"{', '.join(FIELDS)}, date", "true") if view == EVENTS else ("*", "false")
             # A view cannot take parameters; the names come out of manifests and are quoted.
-            scan = f"select * from read_parquet([\n    {listed}\n])"  # noqa: S608
-            parts.append(f"create or replace view {view} as {scan};\n")
+            scan = f"read_parquet([\n    {listed}\n], hive_partitioning = {hive})"
+            parts.append(f"create or replace view {view} as\nselect {columns} from {scan};\n")  # noqa: S608
     return "\n".join(parts)
 
 

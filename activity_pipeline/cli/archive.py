@@ -11,7 +11,7 @@ from activity_pipeline.cli.output import human_bytes, json_option, print_json, p
 from activity_pipeline.settings import load_settings
 
 
-class DaysType(click.ParamType):
+class DaysType(click.ParamType[tuple[date, date]]):
     """`2026-03-01` or `2026-03-01..2026-03-31`."""
 
     name = "A..B"
@@ -52,21 +52,21 @@ def list_(days: tuple[date, date] | None, as_json: bool) -> None:
     from activity_pipeline.local.services import services
 
     with services(load_settings()) as settings, connect(settings.postgres_dsn) as statements:
-        rows = [
-            {
-                "day": day.day,
-                "state": day.state,
-                "generation": day.generation,
-                "archived_rows": day.archived_rows,
-                "archived_bytes": day.archived_bytes,
-            }
-            for day in list_days(statements)
-            if days is None or days[0] <= day.day <= days[1]
-        ]
+        shown = [day for day in list_days(statements) if days is None or days[0] <= day.day <= days[1]]
+    rows = [
+        {
+            "day": day.day,
+            "state": day.state,
+            "generation": day.generation,
+            "archived_rows": day.archived_rows,
+            "archived_bytes": day.archived_bytes,
+        }
+        for day in shown
+    ]
     if as_json:
         print_json(rows)
     else:
-        total = human_bytes(sum(row["archived_bytes"] for row in rows))
+        total = human_bytes(sum(day.archived_bytes for day in shown))
         print_table(f"{len(rows):,} days, {total} of Parquet", rows, empty="no days yet")
 
 

@@ -41,7 +41,7 @@ MOST_ANOMALIES = 15
 )
 @json_option
 @click.pass_context
-def demo(context: click.Context, input_: Path | None, as_json: bool, **options: Any) -> None:
+def demo(context: click.Context, /, input_: Path | None, as_json: bool, **options: Any) -> None:
     """Send events the whole way: log, Redis, Postgres, Parquet, metrics, anomalies, ledger.
 
     Example: activity-pipeline demo --input events.ndjson.gz --rebase --json
@@ -85,7 +85,7 @@ def _print_demo(result: DemoResult, *, kept: bool) -> None:
             ),
         },
     )
-    rates = {
+    rates: dict[str, object] = {
         name: f"{seconds[name]:6.1f} s  {figures['produced'] / max(seconds[name], 1e-9):>11,.0f} events/s"
         for name in ("produce", "drain")
         if name in seconds

@@ -33,13 +33,16 @@ def log(action: str, metadata: str | None, as_json: bool, source: str, user_id: 
     from activity_pipeline.local.services import services
     from activity_pipeline.producer import ActivityLogger
 
-    with services(load_settings()) as settings, ActivityLogger(
-        settings.redis_url,
-        source=source,
-        shards=settings.queue_shards,
-        spool_dir=settings.spool_path,
-        strict=True,
-    ) as logger:
+    with (
+        services(load_settings()) as settings,
+        ActivityLogger(
+            settings.redis_url,
+            source=source,
+            shards=settings.queue_shards,
+            spool_dir=settings.spool_path,
+            strict=True,
+        ) as logger,
+    ):
         event_id = logger.log(
             action, user_id=str(user_id) if user_id else None, metadata=_object(metadata), **fields
         )
@@ -88,7 +91,7 @@ def import_(files: tuple[Path, ...], file_format: str, rebase: bool, as_json: bo
     from activity_pipeline.producer import ActivityLogger
     from activity_pipeline.producer.importing import import_file, rebase_weeks
 
-    reports = []
+    reports: list[dict[str, Any]] = []
     with (
         services(load_settings()) as settings,
         ActivityLogger(
@@ -119,11 +122,11 @@ def import_(files: tuple[Path, ...], file_format: str, rebase: bool, as_json: bo
             f"Redis did not take all events in time; the rest is kept in {settings.spool_path}"
         )
     if as_json:
-        print_json({"files": reports, "lines": sum(report["lines"] for report in reports)})
+        print_json({"files": reports, "lines": sum(sent["lines"] for sent in reports)})
         return
-    for report in reports:
-        malformed = f", {report['malformed']:,} malformed" if report["malformed"] else ""
-        click.echo(f"{report['file']}: {report['lines']:,} events sent ({report['format']}){malformed}")
+    for sent in reports:
+        malformed = f", {sent['malformed']:,} malformed" if sent["malformed"] else ""
+        click.echo(f"{sent['file']}: {sent['lines']:,} events sent ({sent['format']}){malformed}")
     click.echo("next: activity-pipeline drain")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -135,6 +135,8 @@ def sql(query: str | None, views: bool, as_json: bool) -> None:
 
     Example: activity-pipeline sql "select source, count(*) from activity_logs group by all"
     """
+    import duckdb
+
     from activity_pipeline.archive import ArchiveStore, open_duckdb
     from activity_pipeline.archive.views import views_sql
 
@@ -145,8 +147,8 @@ def sql(query: str | None, views: bool, as_json: bool) -> None:
     if not query:
         raise click.UsageError("a query is needed, or --views")
     with open_duckdb(root) as connection:
-        relation = connection.sql(query)
-        if relation is None:
+        relation = cast(duckdb.DuckDBPyRelation | None, connection.sql(query))
+        if relation is None:  # a statement that answers nothing, such as SET
             return
         if as_json:
             columns = relation.columns

@@ -1,17 +1,23 @@
-"""Jobs, the nightly schedule, and the sensor that evaluates automation."""
+"""Jobs, and the nightly schedule."""
 
 import dagster as dg
 
-from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DAYS, DRAINED, METRICS, RETIRED
+from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, METRICS, RETIRED, SETTINGS
 from activity_pipeline.events.days import ONE_DAY
 
+LONGEST_DRAIN_S = SETTINGS.drain_budget_s + 600.0
+"""After this Dagster calls a drain dead: one that was killed with its code server cannot say so itself,
+and no other drain would start."""
+
 drain_job = dg.define_asset_job(
-    "drain", selection=dg.AssetSelection.assets(DRAINED), description="Drain the queue until it is idle."
+    "drain",
+    selection=dg.AssetSelection.assets(DRAINED),
+    tags={"dagster/max_runtime": str(round(LONGEST_DRAIN_S))},
+    description="Drain the queue until it is idle.",
 )
 archive_job = dg.define_asset_job(
     "archive",
     selection=dg.AssetSelection.assets(ARCHIVED),
-    partitions_def=DAYS,
     description="Export days that are out of the hot window.",
 )
 retire_job = dg.define_asset_job(
@@ -22,19 +28,16 @@ retire_job = dg.define_asset_job(
 metrics_job = dg.define_asset_job(
     "metrics",
     selection=dg.AssetSelection.assets(METRICS),
-    partitions_def=DAYS,
     description="Recompute daily metrics.",
 )
 anomalies_job = dg.define_asset_job(
     "anomalies",
     selection=dg.AssetSelection.assets(ANOMALIES),
-    partitions_def=DAYS,
     description="Judge days against their history.",
 )
 nightly_job = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.assets(METRICS, ANOMALIES),
-    partitions_def=DAYS,
     description="Metrics and anomalies of the day that has ended.",
 )
 
@@ -51,12 +54,3 @@ def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for the day before."""
     yesterday = context.scheduled_execution_time.date() - ONE_DAY
     return dg.RunRequest(partition_key=yesterday.isoformat())
-
-
-automation = dg.AutomationConditionSensorDefinition(
-    "automation",
-    target=dg.AssetSelection.all(),
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=15,
-    description="Archives days that turned cold and recomputes days that were touched.",
-)

@@ -9,7 +9,7 @@
     d       declared drops, JSON object reason -> count, since the frame before
 
 An entry with `e` alone is legal, from any language. A dropped event has used up a sequence
-number, so that the sequence alone tells what the sink should have seen.
+number right before s, so that the sequence alone tells what the sink should have seen.
 """
 
 from __future__ import annotations
@@ -37,8 +37,15 @@ _STEP_BYTES = 1024
 Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARACTERS, pattern=r"^[^\x00]*$")]
 """A producer id or a drop reason."""
 
-Drops = Annotated[int, msgspec.Meta(ge=0, lt=10**18)]
+MAX_SEQUENCE = 10**18
+"""Sequence numbers stay below, so that sums of them fit into 64 bits."""
+
+Drops = Annotated[int, msgspec.Meta(ge=0, lt=MAX_SEQUENCE)]
 """A count of dropped events."""
+
+
+MAX_COUNT = MAX_FRAME_BYTES
+"""Most events that a frame may say it holds: one cannot be shorter than its newline."""
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,16 +85,16 @@ def decode(fields: dict[bytes, bytes], *, max_bytes: int = MAX_FRAME_BYTES) -> F
 
     Raises:
         FrameError: With `reason` (frame_unreadable or frame_too_large) and what could be read of
-            the entry's header: `producer`, `sequence` and `count` (else "", 0 and 0).
+            the entry's header: `producer`, `sequence`, `count` and `drops` (else "", 0, 0 and {}).
     """
     header = Frame(body=b"")
     try:
         header = Frame(
             body=b"",
-            count=_natural(fields.get(b"n", b"0")),
+            count=_natural(fields.get(b"n", b"0"), MAX_COUNT),
             producer=msgspec.convert(fields.get(b"p", b"").decode(), Name),
-            sequence=_natural(fields.get(b"s", b"0")),
-            drops=msgspec.json.decode(fields.get(b"d", b"{}"), type=dict[Name, Drops]),
+            sequence=_natural(fields.get(b"s", b"0"), MAX_SEQUENCE - 1),
+            drops=_drops(fields),
         )
         body = _inflate(fields[b"e"], fields.get(b"z", b""), max_bytes)
     except KeyError:
@@ -107,10 +114,17 @@ class _TooLargeError(Exception):
     """The body is over the limit."""
 
 
-def _natural(digits: bytes) -> int:
-    if not digits.isdigit() or len(digits) > 18:
-        raise ValueError(f"{digits[:32]!r} is not a natural number below 10^18")
+def _natural(digits: bytes, largest: int) -> int:
+    if not digits.isdigit() or len(digits) > 18 or int(digits) > largest:
+        raise ValueError(f"{digits[:32]!r} is not a natural number up to {largest}")
     return int(digits)
+
+
+def _drops(fields: dict[bytes, bytes]) -> dict[str, int]:
+    drops = msgspec.json.decode(fields.get(b"d", b"{}"), type=dict[Name, Drops])
+    if sum(drops.values()) > (int(fields.get(b"s", b"0")) if fields.get(b"p") else 0):
+        raise ValueError("more drops are declared than there are sequence numbers before the frame")
+    return drops
 
 
 def _inflate(body: bytes, compression: bytes, max_bytes: int) -> bytes:
@@ -154,5 +168,10 @@ def _refused(
     message: str, header: Frame, reason: DeadLetterReason = DeadLetterReason.FRAME_UNREADABLE
 ) -> FrameError:
     return FrameError(
-        message, reason=reason, producer=header.producer, sequence=header.sequence, count=header.count
+        message,
+        reason=reason,
+        producer=header.producer,
+        sequence=header.sequence,
+        count=header.count,
+        drops=header.drops,
     )

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from activity_pipeline.events.model import DEFAULT_STATUS, FIELDS, Rules
+from activity_pipeline.events.model import DEFAULT_STATUS, FIELDS, DeadLetterReason, Rules
 
 EVENT_SCHEMA = pa.schema(
     [
@@ -75,7 +76,8 @@ def judge(lines: pa.Table, rules: Rules, *, shard: int, now: datetime) -> Verdic
     """
     table = lines.append_column("position", pa.array(range(len(lines)), pa.int32())).combine_chunks()
     cursor = _connection().cursor()
-    cursor.register("lines", pa.Table.from_batches(table.to_batches(max_chunksize=LINES_PER_CHUNK)))
+    chunks = table.to_batches(max_chunksize=LINES_PER_CHUNK)
+    cursor.register("lines", pa.Table.from_batches(chunks, schema=table.schema))
     parameters = {
         "shard": shard,
         "default_status": DEFAULT_STATUS,
@@ -89,6 +91,9 @@ def judge(lines: pa.Table, rules: Rules, *, shard: int, now: datetime) -> Verdic
         judged = cursor.sql(_query(), params=parameters).to_arrow_table()
     finally:
         cursor.close()
+    doubtful = judged["doubtful"].combine_chunks().cast(pa.bool_())
+    if doubtful.true_count:
+        judged = _look_closer(judged, table["line"], doubtful)
     is_good = pc.is_null(judged["reason"])
     good = judged.filter(is_good)
     refused = judged.filter(pc.invert(is_good))
@@ -98,3 +103,34 @@ def judge(lines: pa.Table, rules: Rules, *, shard: int, now: datetime) -> Verdic
         refused_positions=refused["position"].combine_chunks(),
         refused_reasons=refused["reason"].combine_chunks(),
     )
+
+
+class _Metadata(msgspec.Struct):
+    """The metadata's own text, under either of its names."""
+
+    metadata: msgspec.Raw = msgspec.Raw(b"")
+    details: msgspec.Raw = msgspec.Raw(b"")
+
+
+def _look_closer(judged: pa.Table, lines: pa.ChunkedArray, doubtful: pa.BooleanArray) -> pa.Table:
+    """Read the doubtful lines strictly: refuse what is not JSON, keep metadata as it was sent."""
+    decoder = msgspec.json.Decoder(_Metadata)
+    texts: list[str | None] = []
+    reasons: list[str | None] = []
+    for line in lines.take(judged["position"].filter(doubtful)).to_pylist():
+        text, reason = None, None
+        try:
+            found = decoder.decode(line)
+            text = bytes(found.metadata or found.details).decode()
+        except msgspec.DecodeError:
+            reason = DeadLetterReason.NOT_JSON.value
+        except RecursionError:
+            reason = DeadLetterReason.METADATA_REFUSED.value
+        texts.append(None if text in {"", "null"} else text)
+        reasons.append(reason)
+    for name, values in (("metadata", texts), ("reason", reasons)):
+        replaced = pc.replace_with_mask(
+            judged[name].combine_chunks(), doubtful, pa.array(values, judged[name].type)
+        )
+        judged = judged.set_column(judged.column_names.index(name), name, replaced)
+    return judged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -29,6 +30,25 @@ DEAD_LETTER_SCHEMA = pa.schema(
 )
 
 
+_END = 2**31 - 1
+"""Past the end of any line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drops:
+    """Events that a producer declared as dropped.
+
+    Attributes:
+        first: The first sequence number that they used up.
+        end: The one after the last.
+        reasons: How many by reason.
+    """
+
+    first: int
+    end: int
+    reasons: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class Receipt:
     """What one producer sent in a batch.
@@ -39,8 +59,7 @@ class Receipt:
         ranges: Sequence numbers received, as (first, end) with the end excluded.
         received: Events received.
         dead_lettered: Events of this batch that were refused.
-        dropped: Sequence numbers that were declared as dropped, as (first, end).
-        drop_reasons: How many by reason, of the declarations in this batch, each counted once.
+        drops: What it declared as dropped, each declaration once.
     """
 
     producer_id: str
@@ -48,8 +67,7 @@ class Receipt:
     ranges: list[tuple[int, int]] = field(default_factory=list)
     received: int = 0
     dead_lettered: int = 0
-    dropped: list[tuple[int, int]] = field(default_factory=list)
-    drop_reasons: Counter[str] = field(default_factory=Counter)
+    drops: list[Drops] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,7 @@ class Batch:
     Attributes:
         through: Id of the last entry in it.
         events: BATCH_SCHEMA, in the order of the stream.
-        lines: The line of each event as it came, in case Postgres refuses its metadata after all.
+        lines: The line of each event with its newline, in case Postgres refuses its metadata after all.
         origins: Columns of DEAD_LETTER_SCHEMA up to `producer_id`, a row per event, for the same case.
         dead_letters: DEAD_LETTER_SCHEMA, the events that were refused.
         receipts: One per producer, numbered as in `events`.
@@ -97,3 +115,16 @@ class Stored:
     inserted: Counter[date] = field(default_factory=Counter)
     duplicate: Counter[date] = field(default_factory=Counter)
     dead_lettered: int = 0
+
+
+def dead_letters(origins: pa.Table, reasons: pa.Array, lines: pa.Array) -> pa.Table:
+    """Make dead letters of lines.
+
+    Args:
+        origins: Columns of DEAD_LETTER_SCHEMA up to `producer_id`.
+        reasons: A DeadLetterReason for each line.
+        lines: The lines, each with the newline that ended it: what is kept is the line itself.
+    """
+    kept = pc.binary_replace_slice(lines, start=-1, stop=_END, replacement=b"")
+    ones = pa.array([1] * len(lines), pa.int32())
+    return pa.Table.from_arrays([*origins.columns, reasons, kept, ones], schema=DEAD_LETTER_SCHEMA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import adbc_driver_manager
 import psycopg
@@ -12,9 +12,11 @@ from adbc_driver_postgresql import dbapi
 
 from activity_pipeline.errors import StoreError
 
-BulkConnection = dbapi.Connection
+BulkConnection: TypeAlias = dbapi.Connection
 Statements = psycopg.Connection[Any]
 APPLICATION_NAME = "activity_pipeline"
+_CONFLICTS = ("40001", "40P01")
+"""SQLSTATE of a transaction that gave way to another: serialization failure, deadlock."""
 
 
 def connect(dsn: str) -> Statements:
@@ -49,6 +51,18 @@ def connect_bulk(dsn: str) -> BulkConnection:
 
 @contextlib.contextmanager
 def open_hot(dsn: str) -> Iterator[tuple[Statements, BulkConnection]]:
-    """Open both kinds of connection and close them at the end."""
+    """Open both kinds of connection and close them at the end.
+
+    Raises:
+        StoreError: Postgres does not answer, or refused what the block asked of it.
+    """
     with connect(dsn) as statements, connect_bulk(dsn) as bulk:
-        yield statements, bulk
+        try:
+            yield statements, bulk
+        except (psycopg.Error, adbc_driver_manager.Error) as error:
+            raise StoreError(f"Postgres: {error}") from error
+
+
+def gave_way(error: adbc_driver_manager.Error) -> bool:
+    """Whether the transaction lost to another one, so that the same once more may succeed."""
+    return error.sqlstate in _CONFLICTS

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
@@ -57,12 +58,14 @@ class Retirement:
 
     Attributes:
         day: The day.
+        generation: The generation that was exported.
         content: Content of the generation's new rows, as read back from Parquet.
         archived_rows: Rows of the day in all its files.
         archived_bytes: Size of those files, bytes.
     """
 
     day: date
+    generation: int
     content: Content
     archived_rows: int
     archived_bytes: int
@@ -108,11 +111,15 @@ def content_of(connection: Statements, days: Collection[date]) -> dict[date, Con
     }
 
 
-def drop_known(connection: Statements, day: date, ids: Collection[Any]) -> int:
-    """Take late rows out that an older generation holds already; the ledger counts them as duplicates."""
+def drop_known(connection: Statements, day: date, timestamps: Sequence[datetime], ids: Sequence[UUID]) -> int:
+    """Take late rows out that an older generation holds already; the ledger counts them as duplicates.
+
+    The day's revision grows: what was computed from it counted them twice.
+    """
     with connection.transaction():
-        removed: int = _scalar(connection, "drop_known", {"day": day, "ids": list(ids)})
+        removed: int = _scalar(connection, "drop_known", {"timestamps": list(timestamps), "ids": list(ids)})
         connection.execute(_SQL["recount"], {"day": day, "count": removed})
+        connection.execute(_SQL["revise"], {"day": day})
     return removed
 
 
@@ -160,23 +167,35 @@ def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> Non
             )
 
 
-def retire(connection: Statements, retirements: Sequence[Retirement], *, lock_timeout_s: float = 5.0) -> None:
+def retire(
+    connection: Statements, retirements: Sequence[Retirement], *, lock_timeout_s: float = 5.0
+) -> list[date]:
     """Drop exported days from Postgres, all or none; the gate before a day leaves it.
 
     The rows are hashed once more and must equal the Parquet's. Exported days take no new rows, so the
-    hash is taken before the lock, and the lock lasts only as long as dropping does.
+    hash is taken before the lock, and the lock lasts only as long as dropping does. A day that another
+    run has retired meanwhile is left as it is.
+
+    Returns:
+        The days that were dropped.
 
     Raises:
         GateError: With `day`, `hot` and `cold`; nothing was dropped.
         psycopg.errors.LockNotAvailable: Something held the tables for longer than `lock_timeout_s`.
     """
     by_day = {retirement.day: retirement for retirement in retirements}
-    check_gate(content_of(connection, list(by_day)), {day: r.content for day, r in by_day.items()})
+    held = content_of(connection, list(by_day))
     with connection.transaction():
         connection.execute(_SQL["set_lock_timeout"], {"timeout": f"{lock_timeout_s}s"})
         connection.execute(_SQL["lock_routes"])
-        connection.execute(_SQL["retire_late"], {"days": list(by_day)})
-        for (partition,) in connection.execute(_SQL["partitions"], {"days": list(by_day)}).fetchall():
+        dropped = [
+            day
+            for day, generation in connection.execute(_SQL["lock_exported"], {"days": list(by_day)})
+            if generation == by_day[day].generation
+        ]
+        check_gate(held, {day: by_day[day].content for day in dropped})
+        connection.execute(_SQL["retire_late"], {"days": dropped})
+        for (partition,) in connection.execute(_SQL["partitions"], {"days": dropped}).fetchall():
             name = psycopg.sql.Identifier(partition)
             connection.execute(
                 psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
@@ -185,8 +204,12 @@ def retire(connection: Statements, retirements: Sequence[Retirement], *, lock_ti
         with connection.cursor() as cursor:
             cursor.executemany(
                 _SQL["mark_archived"],
-                [{"day": r.day, "rows": r.archived_rows, "bytes": r.archived_bytes} for r in by_day.values()],
+                [
+                    {"day": day, "rows": by_day[day].archived_rows, "bytes": by_day[day].archived_bytes}
+                    for day in dropped
+                ],
             )
+    return dropped
 
 
 def try_lock_archive(connection: Statements) -> bool:

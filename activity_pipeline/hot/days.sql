@@ -86,9 +86,8 @@ group by day
 -- Late rows that the archive has already.
 with dropped as (
     delete from activity_logs_late
-    where timestamp >= %(day)s::date::timestamp at time zone 'UTC'
-        and timestamp < (%(day)s::date + 1)::timestamp at time zone 'UTC'
-        and id = any (%(ids)s::uuid[])
+    using unnest(%(timestamps)s::timestamptz[], %(ids)s::uuid[]) as known (timestamp, id)
+    where activity_logs_late.timestamp = known.timestamp and activity_logs_late.id = known.id
     returning 1
 )
 select count(*) from dropped
@@ -97,6 +96,10 @@ select count(*) from dropped
 -- They were not new after all.
 update activity_ledger set inserted = inserted - %(count)s, duplicate = duplicate + %(count)s
 where day = %(day)s
+
+-- name: revise
+-- The day's events are not those that its results were computed from.
+update activity_days set revision = revision + 1, changed_at = clock_timestamp() where day = %(day)s
 
 -- name: register_manifest
 -- The chain as this database knows it.
@@ -119,11 +122,18 @@ select sequence, name, sha256 from activity_manifests order by sequence desc lim
 -- A user's query must not make everything behind us wait for long.
 select set_config('lock_timeout', %(timeout)s, true)
 
+-- name: lock_exported
+-- Exported days, held until they are archived.
+select day, generation from activity_days
+where day = any (%(days)s::date[]) and state = 'exported'
+order by day
+for update
+
 -- name: retire_late
 -- Late rows that are in Parquet now.
 delete from activity_logs_late l
 using activity_days d
-where d.day = any (%(days)s::date[]) and d.state = 'exported'
+where d.day = any (%(days)s::date[])
     and d.day = (l.timestamp at time zone 'UTC')::date
     and l.arrived <= d.late_cut
     and l.timestamp >= (select min(x) from unnest(%(days)s::date[]) x)::timestamp at time zone 'UTC'
@@ -135,7 +145,7 @@ select c.relname
 from activity_days d
 join pg_class c on c.relname = 'activity_logs_current_' || to_char(d.day, 'YYYYMMDD')
 join pg_inherits i on i.inhrelid = c.oid and i.inhparent = 'activity_logs_current'::regclass
-where d.day = any (%(days)s::date[]) and d.state = 'exported' and d.late_cut is null
+where d.day = any (%(days)s::date[]) and d.late_cut is null
 order by d.day
 
 -- name: mark_archived
@@ -153,7 +163,7 @@ update activity_days as d set
     archived_rows = %(rows)s,
     archived_bytes = %(bytes)s,
     changed_at = clock_timestamp()
-where day = %(day)s and state = 'exported'
+where day = %(day)s
 
 -- name: try_lock_archive
 -- The chain of manifests has one end, so there is one export at a time.

@@ -1,7 +1,7 @@
 """Forward and back through sql/migrations; sql/functions are put in anew after each step forward.
 
-A migration is `NNNN_name.sql` with `NNNN_name.rollback.sql` beside it, run in one transaction with
-its row in `activity_migrations`. A file that changed after it ran is an error.
+A migration is `NNNN_name.sql` with `NNNN_name.rollback.sql` beside it. All that are due run in one
+transaction with their rows in `activity_migrations`. A file that changed after it ran is an error.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 
@@ -57,11 +57,13 @@ def migrate(connection: Statements, *, to: int | None = None) -> list[str]:
     """Bring the schema to version `to` (default: the newest); return the names of the steps taken.
 
     Raises:
-        MigrationError: A step that ran is not in this release or was changed, or a step failed;
-            what it had begun is rolled back, the steps before it stay.
+        MigrationError: A step that ran is not in this release or was changed, there is no version
+            `to`, or a step failed. Whatever it is, the schema stays as it was.
     """
     known = {migration.version: migration for migration in available()}
     target = max(known) if to is None else to
+    if target and target not in known:
+        raise MigrationError(f"there is no version {target}: the newest is {max(known)}")
     taken = []
     with connection.transaction():
         connection.execute(_SQL["lock"])
@@ -121,4 +123,4 @@ def _put_functions(connection: Statements, *, keep: bool) -> None:
 
 
 def _text(path: Path) -> LiteralString:
-    return cast(LiteralString, path.read_text())
+    return path.read_text()

@@ -7,7 +7,12 @@ select pg_advisory_xact_lock(hashtextextended('activity_migrations', 0))
 create table if not exists activity_migrations (
     version integer primary key, name text not null, sha256 text not null,
     applied_at timestamptz not null default now()
-)
+);
+comment on table activity_migrations is 'The steps of the schema that ran here';
+comment on column activity_migrations.version is 'Number of the step';
+comment on column activity_migrations.name is 'Name of its file';
+comment on column activity_migrations.sha256 is 'Hash of its file; another one means that it was changed after it ran';
+comment on column activity_migrations.applied_at is 'When it ran'
 
 -- name: exists
 -- Whether anything ever ran here.

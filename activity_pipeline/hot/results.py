@@ -6,7 +6,8 @@ a day that has changed since is found without looking at its events.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Literal
 
@@ -18,6 +19,16 @@ from activity_pipeline.hot.queries import load_queries
 _SQL = load_queries(__file__)
 ResultKind = Literal["metrics", "anomalies"]
 ResultTable = Literal["activity_metrics_daily", "activity_anomalies_daily"]
+
+
+@contextlib.contextmanager
+def one_at_a_time(connection: Statements, kind: ResultKind) -> Iterator[None]:
+    """Wait for any other computation of the kind: two of one month would overwrite each other's days."""
+    connection.execute(_SQL["lock_kind"], {"kind": kind})
+    try:
+        yield
+    finally:
+        connection.execute(_SQL["unlock_kind"], {"kind": kind})
 
 
 def replace_days(

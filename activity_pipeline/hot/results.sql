@@ -2,6 +2,14 @@
 -- Two computations of the same days must not both insert.
 select pg_advisory_xact_lock(hashtextextended('activity_results', 0))
 
+-- name: lock_kind
+-- One computation at a time.
+select pg_advisory_lock(hashtextextended('activity_results_' || %(kind)s::text, 0))
+
+-- name: unlock_kind
+-- Let the next one begin.
+select pg_advisory_unlock(hashtextextended('activity_results_' || %(kind)s::text, 0))
+
 -- name: clear_metrics
 -- Rows that are about to be replaced.
 delete from activity_metrics_daily where date = any (string_to_array($1::text, ',')::date[])

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import adbc_driver_manager
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from activity_pipeline.events.model import FIELDS, DeadLetterReason
-from activity_pipeline.hot.batch import DEAD_LETTER_SCHEMA, Batch, Receipt, Stored
+from activity_pipeline.hot.batch import Batch, Drops, Stored, dead_letters
 from activity_pipeline.hot.connection import BulkConnection
 from activity_pipeline.hot.queries import load_queries
 
@@ -46,32 +47,62 @@ class ShardClaim:
     _connection: BulkConnection
     _known_in_archive: KnownInArchive
 
-    def store(self, batch: Batch) -> Stored:
+    def store(self, batch: Batch) -> Stored | None:
         """Store a batch and commit; nothing of it is visible before, all of it after.
 
         Days must exist (`days.ensure_days`). The claim is over afterwards.
+
+        Returns:
+            What became of the batch; None where another drain stored it meanwhile.
         """
+        for by_copy in (True, False):
+            try:
+                with self._connection.cursor() as cursor:
+                    stored = _Store(cursor, batch, self._known_in_archive).run(by_copy=by_copy)
+                    cursor.execute(_SQL["move_offset"], parameters=(self.shard, batch.through))
+                self._connection.commit()
+            except _CopyRefusedError:
+                # The driver cannot go back to a savepoint, so the lock goes with the transaction.
+                self._connection.rollback()
+                if self._lock() != self.offset:
+                    return None
+            else:
+                return stored
+        raise AssertionError("the staging table refuses no row")
+
+    def _lock(self) -> str | None:
+        """Lock the shard; return its offset, None while another drain has it."""
         with self._connection.cursor() as cursor:
-            stored = _Store(cursor, batch, self._known_in_archive).run()
-            cursor.execute(_SQL["move_offset"], parameters=(self.shard, batch.through))
-        self._connection.commit()
-        return stored
+            cursor.execute(_SQL["lock_shard"], parameters=(self.shard,))
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+
+class _CopyRefusedError(Exception):
+    """Postgres blames the rows of a COPY."""
 
 
 @contextlib.contextmanager
 def claim_shard(
     connection: BulkConnection, shard: int, known_in_archive: KnownInArchive
 ) -> Iterator[ShardClaim | None]:
-    """Lock a shard for one batch; yields None while another drain has it. Rolls back unless stored."""
+    """Lock a shard for one batch; yields None while another drain has it. Rolls back unless stored.
+
+    Raises:
+        adbc_driver_manager.Error: Postgres refused the transaction or went away.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute(_SQL["ensure_shard"], parameters=(shard,))
             connection.commit()
-            cursor.execute(_SQL["lock_shard"], parameters=(shard,))
-            row = cursor.fetchone()
-        yield ShardClaim(shard, row[0], connection, known_in_archive) if row else None
+        claim = ShardClaim(shard, "", connection, known_in_archive)
+        offset = claim._lock()
+        claim.offset = offset or ""
+        yield claim if offset else None
     finally:
-        connection.rollback()
+        # A connection that is gone has nothing to roll back, and must not hide why.
+        with contextlib.suppress(adbc_driver_manager.Error):
+            connection.rollback()
 
 
 class _Store:
@@ -85,31 +116,31 @@ class _Store:
         self.days: pa.Array = days
         self.outcome = pa.array(["inserted"] * len(days), pa.string())
 
-    def run(self) -> Stored:
+    def run(self, *, by_copy: bool) -> Stored:
+        """Store; raises _CopyRefusedError where the rows want sorting out."""
         self._execute("lock_routes")
         distinct = pc.unique(self.days).to_pylist()
-        day_list = ",".join(day.isoformat() for day in distinct)
-        routes = {day: (state, gen) for day, state, gen in self._fetch("routes", day_list)}
+        routes = {day: (state, gen) for day, state, gen in self._fetch("routes", _listed(distinct))}
         hot = pa.array(
             [d.isoformat() for d in distinct if routes[d.isoformat()][0] in _HOT_STATES], pa.string()
         )
         late = pc.invert(pc.is_in(self.days, value_set=hot.cast(pa.date32())))
         archived = {day: gen for day, (_, gen) in routes.items() if gen > 0}
         beyond_late = any(state not in (*_HOT_STATES, "reopened") for state, _ in routes.values())
-        dead_letters = self.batch.dead_letters
-        if archived or beyond_late or not self._copy(late):
-            dead_letters = pa.concat_tables([dead_letters, self._sort_out(late, archived)])
-        if len(dead_letters):
-            self.cursor.adbc_ingest("activity_dead_letters", dead_letters, mode="append")
-        stored = self._count(dead_letters)
-        self._note(stored, dead_letters)
-        if day_list:
-            self._execute("touch_days", day_list)
+        refused = self.batch.dead_letters
+        if by_copy and not archived and not beyond_late:
+            self._copy(late)
+        else:
+            refused = pa.concat_tables([refused, self._sort_out(late, archived)])
+        if len(refused):
+            self.cursor.adbc_ingest("activity_dead_letters", refused, mode="append")
+        stored = self._count(refused)
+        self._note(stored, refused)
+        self._execute("touch_days", _listed(day for day, count in stored.inserted.items() if count))
         return stored
 
-    def _copy(self, late: pa.Array) -> bool:
-        """Copy the rows straight into their tables; False (and nothing changed) where Postgres refuses."""
-        self._execute("fast_point")
+    def _copy(self, late: pa.Array) -> None:
+        """Copy the rows straight into their tables."""
         events = self.batch.events.select(FIELDS)
         try:
             for table, rows in (
@@ -119,11 +150,9 @@ class _Store:
                 if len(rows):
                     self.cursor.adbc_ingest(table, rows, mode="append")
         except adbc_driver_manager.Error as error:
-            if (error.sqlstate or "")[:2] not in _DATA_REFUSED:
-                raise
-            self._execute("back_to_fast_point")
-            return False
-        return True
+            if (error.sqlstate or "")[:2] in _DATA_REFUSED:
+                raise _CopyRefusedError from error
+            raise
 
     def _sort_out(self, late: pa.Array, archived: dict[str, int]) -> pa.Table:
         """Place row by row what is new; sets `outcome`, returns further dead letters."""
@@ -148,9 +177,10 @@ class _Store:
             "dead",
             "duplicate",
         )
-        return _refuse(self.batch, refused)
+        reasons = pa.array([DeadLetterReason.METADATA_REFUSED.value] * len(refused), pa.string())
+        return dead_letters(self.batch.origins.take(refused), reasons, self.batch.lines.take(refused))
 
-    def _count(self, dead_letters: pa.Table) -> Stored:
+    def _count(self, refused: pa.Table) -> Stored:
         counts: dict[str, Counter[Any]] = {"inserted": Counter(), "duplicate": Counter()}
         table = pa.table({"day": self.days, "outcome": self.outcome})
         for row in table.group_by(["day", "outcome"]).aggregate([([], "count_all")]).to_pylist():
@@ -159,38 +189,74 @@ class _Store:
         return Stored(
             inserted=counts["inserted"],
             duplicate=counts["duplicate"],
-            dead_lettered=pc.sum(dead_letters["event_count"]).as_py() or 0,
+            dead_lettered=pc.sum(refused["event_count"]).as_py() or 0,
         )
 
-    def _note(self, stored: Stored, dead_letters: pa.Table) -> None:
+    def _note(self, stored: Stored, refused: pa.Table) -> None:
         """Enter the batch into the ledger, by day and by producer."""
-        refused: Counter[Any] = Counter()
+        self._note_days(stored, refused)
+        self._note_producers()
+
+    def _note_days(self, stored: Stored, refused: pa.Table) -> None:
+        dead_lettered: Counter[Any] = Counter()
         for received_at, count in zip(
-            dead_letters["received_at"].to_pylist(), dead_letters["event_count"].to_pylist(), strict=True
+            refused["received_at"].to_pylist(), refused["event_count"].to_pylist(), strict=True
         ):
-            refused[received_at.date()] += count
+            dead_lettered[received_at.date()] += count
         days = [
             {
                 "day": day.isoformat(),
-                "received": stored.inserted[day] + stored.duplicate[day] + refused[day],
+                "received": stored.inserted[day] + stored.duplicate[day] + dead_lettered[day],
                 "inserted": stored.inserted[day],
                 "duplicate": stored.duplicate[day],
-                "dead_lettered": refused[day],
+                "dead_lettered": dead_lettered[day],
             }
-            for day in sorted({*stored.inserted, *stored.duplicate, *refused})
+            for day in sorted({*stored.inserted, *stored.duplicate, *dead_lettered})
         ]
         self._execute("note_days", json.dumps(days))
+
+    def _note_producers(self) -> None:
         table = pa.table({"producer": self.batch.events["producer"], "outcome": self.outcome})
         fates: Counter[tuple[int, str]] = Counter()
         for row in table.group_by(["producer", "outcome"]).aggregate([([], "count_all")]).to_pylist():
             fates[row["producer"], row["outcome"]] = row["count_all"]
+        drops = self._first_declared()
         producers = [
-            _producer_row(
-                receipt, fates[number, "inserted"], fates[number, "duplicate"], fates[number, "dead"]
-            )
+            {
+                "producer_id": receipt.producer_id,
+                "issued": receipt.issued,
+                "sequences": _multirange(receipt.ranges),
+                "received": receipt.received,
+                "received_in_sequence": sum(end - first for first, end in receipt.ranges),
+                "inserted": fates[number, "inserted"],
+                "duplicate": fates[number, "duplicate"],
+                "dead_lettered": receipt.dead_lettered + fates[number, "dead"],
+                "dropped_sequences": _multirange([(drop.first, drop.end) for drop in drops[number]]),
+                "drop_reasons": sum((Counter(drop.reasons) for drop in drops[number]), Counter()),
+            }
             for number, receipt in enumerate(self.batch.receipts)
         ]
         self._execute("note_producers", json.dumps(producers))
+
+    def _first_declared(self) -> list[list[Drops]]:
+        """Return each receipt's drops without those that an earlier delivery of their frame declared."""
+        declared = [(n, drops) for n, receipt in enumerate(self.batch.receipts) for drops in receipt.drops]
+        known: set[int] = set()
+        if declared:
+            rows = [
+                {
+                    "number": number,
+                    "producer_id": self.batch.receipts[n].producer_id,
+                    "sequences": _multirange([(drops.first, drops.end)]),
+                }
+                for number, (n, drops) in enumerate(declared)
+            ]
+            known = {number for (number,) in self._fetch("declared_before", json.dumps(rows))}
+        first: list[list[Drops]] = [[] for _ in self.batch.receipts]
+        for number, (n, drops) in enumerate(declared):
+            if number not in known:
+                first[n].append(drops)
+        return first
 
     def _ordinals(self, query: str) -> pa.Array:
         self._execute(query)
@@ -206,34 +272,8 @@ class _Store:
         return rows
 
 
-def _refuse(batch: Batch, ordinals: pa.Array) -> pa.Table:
-    """Make dead letters of events whose metadata Postgres refused."""
-    count = len(ordinals)
-    origins = batch.origins.take(ordinals)
-    return pa.Table.from_arrays(
-        [
-            *origins.columns,
-            pa.array([DeadLetterReason.METADATA_REFUSED.value] * count, pa.string()),
-            batch.lines.take(ordinals).cast(pa.binary()),
-            pa.array([1] * count, pa.int32()),
-        ],
-        schema=DEAD_LETTER_SCHEMA,
-    )
-
-
-def _producer_row(receipt: Receipt, inserted: int, duplicate: int, refused: int) -> dict[str, object]:
-    return {
-        "producer_id": receipt.producer_id,
-        "issued": receipt.issued,
-        "sequences": _multirange(receipt.ranges),
-        "received": receipt.received,
-        "received_in_sequence": sum(end - first for first, end in receipt.ranges),
-        "inserted": inserted,
-        "duplicate": duplicate,
-        "dead_lettered": receipt.dead_lettered + refused,
-        "dropped_sequences": _multirange(receipt.dropped),
-        "drop_reasons": receipt.drop_reasons,
-    }
+def _listed(days: Iterable[date]) -> str:
+    return ",".join(day.isoformat() for day in days)
 
 
 def _multirange(ranges: list[tuple[int, int]]) -> str:

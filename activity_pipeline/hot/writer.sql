@@ -14,14 +14,6 @@ select pg_advisory_xact_lock_shared(hashtextextended('activity_routes', 0))
 -- State and newest generation of the batch's days.
 select day::text, state, generation from activity_days where day = any (string_to_array($1::text, ',')::date[])
 
--- name: fast_point
--- Where the careful way starts from when the fast one was refused.
-savepoint fast
-
--- name: back_to_fast_point
--- Undo what the fast way began.
-rollback to savepoint fast
-
 -- name: create_staging
 -- Rows as they came, before anything is known of their neighbours; metadata is text here.
 create temporary table staged (
@@ -84,6 +76,13 @@ on conflict (day) do update set
     duplicate = ledger.duplicate + excluded.duplicate,
     dead_lettered = ledger.dead_lettered + excluded.dead_lettered
 
+-- name: declared_before
+-- Declarations of drops that came with a frame which is delivered again.
+select number
+from jsonb_to_recordset($1::text::jsonb) as declared (number integer, producer_id text, sequences int8multirange)
+join activity_producers p using (producer_id)
+where p.dropped_sequences @> declared.sequences
+
 -- name: note_producers
 -- The ledger by producer; what a sequence number had been seen for before is a redelivery.
 insert into activity_producers as producer (
@@ -113,14 +112,11 @@ on conflict (producer_id) do update set
     duplicate = producer.duplicate + excluded.duplicate,
     dead_lettered = producer.dead_lettered + excluded.dead_lettered,
     dropped_sequences = producer.dropped_sequences + excluded.dropped_sequences,
-    drop_reasons = case
-        when producer.dropped_sequences @> excluded.dropped_sequences then producer.drop_reasons
-        else activity_add_counts(producer.drop_reasons, excluded.drop_reasons)
-    end,
+    drop_reasons = activity_add_counts(producer.drop_reasons, excluded.drop_reasons),
     last_seen = clock_timestamp()
 
 -- name: touch_days
--- The batch's days have changed; an archived one is open again for its next generation.
+-- Days that got new events have changed; an archived one is open again for its next generation.
 update activity_days set
     revision = revision + 1,
     state = case when state = 'archived' then 'reopened' else state end,

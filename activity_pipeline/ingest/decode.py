@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +15,21 @@ from activity_pipeline.errors import FrameError
 from activity_pipeline.events import frame as wire
 from activity_pipeline.events.judge import judge
 from activity_pipeline.events.model import DeadLetterReason, Rules
-from activity_pipeline.hot.batch import BATCH_SCHEMA, DEAD_LETTER_SCHEMA, PRODUCER, Batch, Receipt
+from activity_pipeline.hot.batch import (
+    BATCH_SCHEMA,
+    DEAD_LETTER_SCHEMA,
+    PRODUCER,
+    Batch,
+    Drops,
+    Receipt,
+    dead_letters,
+)
 from activity_pipeline.queue.read import Entry
 
 _NEWLINE = 10
+_WHITE_SPACE = b" \t\r"
+_BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
+_LATEST_MS = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,7 @@ class _Decoder:
     def __init__(self, shard: int) -> None:
         self.shard = shard
         self.receipts: dict[str, Receipt] = {}
+        self.receipt_numbers: dict[str, int] = {}
         self.opened: list[_Opened] = []
         self.bodies: list[bytes] = []
         self.size_bytes = 0
@@ -49,40 +62,41 @@ class _Decoder:
             self._note_unreadable(entry, error)
             return
         body, lines = _without_blank_lines(frame.body)
-        receipt = self._receipt(frame.producer, frame.sequence, lines, max(frame.count, lines))
-        declared = (frame.sequence - sum(frame.drops.values()), frame.sequence)
-        if frame.drops and declared not in receipt.dropped:
-            # They used up the sequence numbers right before the frame's own.
-            receipt.dropped.append(declared)
-            receipt.drop_reasons.update(frame.drops)
-        self.opened.append(_Opened(entry, list(self.receipts).index(frame.producer), lines))
+        self._receive(frame.producer, frame.sequence, lines, max(frame.count, lines), frame.drops)
+        self.opened.append(_Opened(entry, self.receipt_numbers[frame.producer], lines))
         self.bodies.append(body)
         self.size_bytes += len(body)
         self.lines += lines
 
-    def _receipt(self, producer: str, sequence: int, received: int, issued: int) -> Receipt:
+    def _receive(
+        self, producer: str, sequence: int, received: int, issued: int, dropped: Mapping[str, int]
+    ) -> Receipt:
         receipt = self.receipts.setdefault(producer, Receipt(producer))
+        self.receipt_numbers.setdefault(producer, len(self.receipt_numbers))
         receipt.received += received
         if producer:
             receipt.issued = max(receipt.issued, sequence + issued)
             if received:
                 receipt.ranges.append((sequence, sequence + received))
+            drops = Drops(sequence - sum(dropped.values()), sequence, dropped)
+            if dropped and drops not in receipt.drops:
+                receipt.drops.append(drops)
         else:
             receipt.issued += received
         return receipt
 
     def _note_unreadable(self, entry: Entry, error: FrameError) -> None:
-        producer, sequence = error.producer, error.sequence
         count = max(error.count, 1)
-        self._receipt(producer, sequence, count, count).dead_lettered += count
+        receipt = self._receive(error.producer, error.sequence, count, count, error.drops)
+        receipt.dead_lettered += count
         self.unreadable.append(
             {
                 "received_at": _instant(entry),
                 "shard": self.shard,
                 "entry_id": entry.id,
                 "line_number": -1,
-                "producer_id": producer,
-                "reason": error.reason.value,
+                "producer_id": error.producer,
+                "reason": str(error.reason),
                 "line": entry.fields.get(b"e", b""),
                 "event_count": count,
             }
@@ -157,7 +171,7 @@ def _judged(decoder: _Decoder, rules: Rules, through: Entry, now: datetime) -> B
         origins=origins.take(good),
         dead_letters=pa.concat_tables(
             [
-                _dead_letters(origins.take(refused), reasons, raw.take(refused)),
+                dead_letters(origins.take(refused), reasons, raw.take(refused)),
                 pa.Table.from_pylist(decoder.unreadable, schema=DEAD_LETTER_SCHEMA),
             ]
         ),
@@ -165,18 +179,12 @@ def _judged(decoder: _Decoder, rules: Rules, through: Entry, now: datetime) -> B
     )
 
 
-def _dead_letters(origins: pa.Table, reasons: pa.Array, lines: pa.Array) -> pa.Table:
-    stripped = pa.array([line.rstrip(b"\n") for line in lines.to_pylist()], pa.binary())
-    ones = pa.array([1] * len(lines), pa.int32())
-    return pa.Table.from_arrays([*origins.columns, reasons, stripped, ones], schema=DEAD_LETTER_SCHEMA)
-
-
 def _without_blank_lines(body: bytes) -> tuple[bytes, int]:
-    """End the last line, drop blank ones; return the body and its number of lines."""
+    """End the last line, drop those of white space alone; return the body and its number of lines."""
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    if body.startswith(b"\n") or b"\n\n" in body or b"\n\r\n" in body or body.startswith(b"\r\n"):
-        body = b"".join(line for line in body.splitlines(keepends=True) if line.strip())
+    if body[:1] in {b" ", b"\t", b"\r", b"\n"} or _BLANK_LINE.search(body):
+        body = b"".join(line + b"\n" for line in body.split(b"\n") if line.strip(_WHITE_SPACE))
     return body, body.count(b"\n")
 
 
@@ -208,4 +216,5 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _instant(entry: Entry) -> datetime:
-    return datetime.fromtimestamp(entry.milliseconds / 1000, UTC)
+    # An explicit XADD id may lie beyond any calendar.
+    return datetime.fromtimestamp(min(entry.milliseconds, _LATEST_MS) / 1000, UTC)

@@ -2,33 +2,42 @@
 
 A batch is one transaction (hot/writer.py). A crash before its commit replays it, a crash after it
 leaves entries in the stream that lie below the offset and are trimmed next time. Two drains take
-turns: the shard's row is locked, and who does not get it goes on to the next shard.
+turns: a batch holds the lock of its shard's row, and who does not get it waits as if idle.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 
+import adbc_driver_manager
 import redis
 
 from activity_pipeline.events.days import hot_since, today
 from activity_pipeline.events.model import Rules
 from activity_pipeline.hot import days as hot_days
 from activity_pipeline.hot.batch import Batch, Stored
-from activity_pipeline.hot.connection import Statements, open_hot
+from activity_pipeline.hot.connection import Statements, gave_way, open_hot
 from activity_pipeline.hot.writer import KnownInArchive, ShardClaim, claim_shard
 from activity_pipeline.ingest.decode import decode_entries
 from activity_pipeline.queue.adopt import adopt_legacy_list
 from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.guard import inspect, refuse_eviction
-from activity_pipeline.queue.read import EntryId, check_not_rewound, read_after, trim_through
+from activity_pipeline.queue.read import (
+    Entry,
+    EntryId,
+    check_not_rewound,
+    order_of,
+    read_after,
+    trim_through,
+)
 from activity_pipeline.settings import Settings, split_list
 
 logger = logging.getLogger(__name__)
@@ -145,7 +154,7 @@ def drain(
     Raises:
         QueueEvictsError: Redis may throw queued events away.
         QueueRewoundError: A stream ends below what Postgres has stored.
-        StoreError: Postgres does not answer.
+        StoreError: Postgres does not answer, or went away.
         redis.RedisError: Redis does not answer. Whatever is raised, what was committed stays.
     """
     with connect_queue(config.redis_url) as client:
@@ -176,18 +185,25 @@ class _ShardDrain:
         self.known_in_archive = known_in_archive
         self.on_batch = on_batch
         self.report = DrainReport()
+        self.read_ahead: list[Entry] = []
 
     def run(self) -> DrainReport:
-        started = last_event = time.monotonic()
         with (
             connect_queue(self.config.redis_url) as client,
             open_hot(self.config.postgres_dsn) as (statements, bulk),
         ):
+            started = last_event = time.monotonic()
             while time.monotonic() - started < self.config.budget_s:
                 if self.shard == 0:
                     self.report.adopted += adopt_legacy_list(client, self.shard)
-                with claim_shard(bulk, self.shard, self.known_in_archive) as claim:
-                    stored = claim is not None and self._one_batch(claim, client, statements)
+                try:
+                    with claim_shard(bulk, self.shard, self.known_in_archive) as claim:
+                        stored = claim is not None and self._one_batch(claim, client, statements)
+                except adbc_driver_manager.Error as error:
+                    # Another shard's batch holds the same events in another order.
+                    if not gave_way(error):
+                        raise
+                    continue
                 if stored:
                     last_event = time.monotonic()
                 elif time.monotonic() - last_event >= self.config.idle_s:
@@ -200,9 +216,7 @@ class _ShardDrain:
         offset = EntryId(claim.offset)
         check_not_rewound(client, self.shard, offset)
         started = time.perf_counter()
-        entries = read_after(
-            client, self.shard, offset, max_entries=self.config.batch_rows, max_bytes=MAX_READ_BYTES
-        )
+        entries = self._entries_after(offset, client)
         if not entries:
             # What a crash between commit and trim left behind.
             trim_through(client, self.shard, offset)
@@ -216,8 +230,18 @@ class _ShardDrain:
         )
         hot_days.ensure_days(statements, batch.days, hot_since=hot_since(today(), self.config.hot_days))
         stored = claim.store(batch)
+        if stored is None:
+            return False
+        self.read_ahead = entries
         self.report.add(batch, stored, time.perf_counter() - started)
         trim_through(client, self.shard, EntryId(batch.through))
         if self.on_batch:
             self.on_batch(batch, stored)
         return True
+
+    def _entries_after(self, offset: EntryId, client: redis.Redis) -> list[Entry]:
+        """Return what an earlier read brought and no batch has taken, or else read on."""
+        taken = bisect_right(self.read_ahead, order_of(offset), key=lambda entry: order_of(entry.id))
+        return self.read_ahead[taken:] or read_after(
+            client, self.shard, offset, max_entries=self.config.batch_rows, max_bytes=MAX_READ_BYTES
+        )

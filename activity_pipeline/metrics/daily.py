@@ -34,4 +34,7 @@ def count_daily(events: duckdb.DuckDBPyRelation) -> pa.Table:
         METRICS_SCHEMA, ordered by date, source, action, status.
     """
     query = (Path(__file__).parent / "daily.sql").read_text()
-    return events.query("events", query).to_arrow_table().cast(METRICS_SCHEMA)
+    counted = events.query("events", query)
+    if counted is None:
+        raise AssertionError("a select returns a relation")
+    return counted.to_arrow_table().cast(METRICS_SCHEMA)

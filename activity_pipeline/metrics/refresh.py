@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from activity_pipeline.archive.manifest import manifest_name, read_manifest
 from activity_pipeline.archive.results import write_month
@@ -46,20 +48,27 @@ def refresh_metrics(
     A day that moves from Postgres to Parquet while it is read would be counted twice or not at all,
     so the days are looked at again afterwards and those that moved are read anew.
     """
+    with results.one_at_a_time(statements, "metrics"):
+        return _refresh(statements, bulk, store, days)
+
+
+def _refresh(
+    statements: Statements, bulk: BulkConnection, store: ArchiveStore, days: Sequence[date]
+) -> RefreshReport:
     todo = {day.day: day for day in hot.list_days(statements, days)}
     report = RefreshReport(sorted(todo))
     while todo:
         with _events(bulk, store, list(todo.values())) as events:
             table = count_daily(events)
-        results.replace_days(bulk, TABLE, list(todo), table)
-        _publish_months(bulk, store, list(todo))
         now = {day.day: day for day in hot.list_days(statements, list(todo))}
         settled = {day: seen.revision for day, seen in todo.items() if _retired(now[day]) == _retired(seen)}
+        rows = table.filter(pc.is_in(table["date"], value_set=pa.array(settled, pa.date32())))
+        results.replace_days(bulk, TABLE, list(settled), rows)
+        _publish_months(bulk, store, list(settled))
         results.note_computed(statements, "metrics", settled)
-        for row in table.select(["date", "count"]).to_pylist():
-            if row["date"] in settled:
-                report.rows_by_day[row["date"]] += 1
-                report.events[row["date"]] += row["count"]
+        for row in rows.select(["date", "count"]).to_pylist():
+            report.rows_by_day[row["date"]] += 1
+            report.events[row["date"]] += row["count"]
         todo = {day: now[day] for day in todo if day not in settled}
     return report
 

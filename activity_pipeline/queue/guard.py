@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 import redis
 
@@ -31,9 +30,9 @@ class QueueHealth:
 
 def inspect(client: redis.Redis) -> QueueHealth:
     """Ask Redis for what matters to a queue; needs only INFO, which managed services allow."""
-    memory = cast(dict[str, Any], client.info("memory"))
-    persistence = cast(dict[str, Any], client.info("persistence"))
-    server = cast(dict[str, Any], client.info("server"))
+    memory = client.info("memory")
+    persistence = client.info("persistence")
+    server = client.info("server")
     return QueueHealth(
         version=str(server["redis_version"]),
         eviction_policy=str(memory.get("maxmemory_policy", "unknown")),

@@ -56,7 +56,7 @@ def read_after(
     while len(entries) < max_entries and size_bytes < max_bytes:
         step = min(step, max_entries - len(entries))
         reply = cast(list[Any], client.xrange(stream_key(shard), min=f"({last}", count=step))
-        page = [Entry(EntryId(entry_id.decode()), fields) for entry_id, fields in reply if fields is not None]
+        page = [Entry(EntryId(entry_id.decode()), fields) for entry_id, fields in reply]
         entries += page
         if len(reply) < step:
             break
@@ -70,15 +70,13 @@ def read_after(
 def trim_through(client: redis.Redis, shard: Shard, offset: EntryId) -> int:
     """Delete entries up to and including `offset`; return how many. Only after the sink committed them."""
     milliseconds, counter = order_of(offset)
-    return cast(
-        int, client.xtrim(stream_key(shard), minid=f"{milliseconds}-{counter + 1}", approximate=False)
-    )
+    return client.xtrim(stream_key(shard), minid=f"{milliseconds}-{counter + 1}", approximate=False)
 
 
 def last_id(client: redis.Redis, shard: Shard) -> EntryId:
     """Return the id of the newest entry that the stream ever had, `0-0` for no stream."""
     try:
-        info = cast(dict[str, Any], client.xinfo_stream(stream_key(shard)))
+        info = client.xinfo_stream(stream_key(shard))
     except redis.ResponseError as error:
         if "no such key" in str(error):
             return START

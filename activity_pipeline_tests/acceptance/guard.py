@@ -27,9 +27,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-    children = {
-        name: subprocess.Popen(command, stdin=subprocess.DEVNULL) for name, command in commands
-    }
+    children = {name: subprocess.Popen(command, stdin=subprocess.DEVNULL) for name, command in commands}
     ended: list[str] = []
     while not ended and not stop.wait(0.2):
         ended = [name for name, child in children.items() if child.poll() is not None]

@@ -9,7 +9,8 @@ select
     null::varchar as entity_id,
     null::uuid as user_id,
     null::varchar as status,
-    null::json as metadata
+    null::json as metadata,
+    null::date as date
 where false;
 
 create or replace view activity_metrics_daily as

@@ -8,6 +8,11 @@ declare
     partition_name text := 'activity_logs_current_' || to_char(sealed_day, 'YYYYMMDD');
     definition text;
 begin
+    if not exists (select from public.activity_days where day = sealed_day and state = 'open') then
+        return false;
+    end if;
+    -- The partition before the row of the day: a batch that is stored locks them in that order.
+    execute format('lock table public.%I in share mode', partition_name);
     update public.activity_days set state = 'sealed', changed_at = now()
     where day = sealed_day and state = 'open';
     if not found then

@@ -1,9 +1,16 @@
 """`run_failed`: a failed run reaches the channels of the settings."""
 
+import time
+from collections.abc import Sequence
+
 import dagster as dg
 
 from activity_pipeline.alerts import Alert, send
+from activity_pipeline.errors import AlertError
 from activity_pipeline.settings import load_settings, split_list
+
+PAUSES_S = (1.0, 3.0)
+"""Waits before the second and the third attempt, in seconds; a tick may take a minute in all."""
 
 
 def describe(job: str, run_id: str, error: str) -> Alert:
@@ -11,13 +18,31 @@ def describe(job: str, run_id: str, error: str) -> Alert:
     return Alert(title=f"Run of {job} failed", body=f"Run {run_id}: {error}", severity="critical")
 
 
+def send_patiently(alert: Alert, urls: Sequence[str], *, pauses_s: Sequence[float]) -> int:
+    """Send an alert, anew after each pause where no channel took it; return how many took it.
+
+    Raises:
+        AlertError: No channel took it at the last attempt either.
+    """
+    for pause_s in pauses_s:
+        try:
+            return send(alert, urls)
+        except AlertError:
+            time.sleep(pause_s)
+    return send(alert, urls)
+
+
 @dg.run_failure_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends an alert to the channels of ACTIVITY_ALERT_URLS for each failed run.",
 )
 def run_failed(context: dg.RunFailureSensorContext) -> None:
-    """Send the run's error."""
+    """Send the run's error.
+
+    What is raised here is noted in the failed run's own log, and the tick goes on with the next run:
+    Dagster does not come back to this one, which is why the attempts are made here.
+    """
     run = context.dagster_run
     alert = describe(run.job_name, run.run_id, context.failure_event.message or "no message")
-    delivered = send(alert, split_list(load_settings().alert_urls))
+    delivered = send_patiently(alert, split_list(load_settings().alert_urls), pauses_s=PAUSES_S)
     context.log.info("%s: taken by %d channels", alert.title, delivered)

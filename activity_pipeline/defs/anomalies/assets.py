@@ -2,15 +2,17 @@
 
 import time
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from activity_pipeline.anomalies.model import ANOMALY_SCHEMA
 from activity_pipeline.archive.views import publish_views
+from activity_pipeline.defs.automation import when_recomputed
 from activity_pipeline.defs.metadata import about, table
 from activity_pipeline.defs.metrics.assets import NIGHTLY
-from activity_pipeline.defs.partitions import ANOMALIES, DAYS, METRICS, OWNERS, when_touched
+from activity_pipeline.defs.partitions import ANOMALIES, DAYS, METRICS, OWNERS
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import today
 from activity_pipeline.hot.results import read_table
@@ -25,7 +27,7 @@ CHECKED_DAYS = 7
     deps=[METRICS],
     partitions_def=DAYS,
     backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=500),
-    automation_condition=when_touched(),
+    automation_condition=when_recomputed(),
     freshness_policy=NIGHTLY,
     group_name="anomalies",
     kinds={"polars", "postgres"},
@@ -44,15 +46,14 @@ def anomalies_daily(context: dg.AssetExecutionContext, pipeline: Pipeline) -> No
         found = refresh_anomalies(statements, bulk, pipeline.store, days)
     publish_views(pipeline.store)
     seconds = round((time.perf_counter() - started) / len(days), 6)
-    for (day,), rows in found.group_by(["date"], maintain_order=True):
-        context.add_asset_metadata(
-            {
-                "dagster/partition_row_count": len(rows),
-                "rows": table(rows.head(MOST_ROWS_SHOWN).to_dicts()),
-                "duration_s": seconds,
-            },
-            partition_key=str(day),
-        )
+    by_day = {day: rows for (day,), rows in found.group_by(["date"])}
+    for day in days:
+        metadata: dict[str, Any] = {"dagster/partition_row_count": 0, "duration_s": seconds}
+        if day in by_day:
+            rows = by_day[day]
+            metadata["dagster/partition_row_count"] = len(rows)
+            metadata["rows"] = table(rows.head(MOST_ROWS_SHOWN).to_dicts())
+        context.add_asset_metadata(metadata, partition_key=day.isoformat())
 
 
 @dg.asset_check(asset=ANOMALIES, description="Nothing unusual in the last week; warns with the rows.")

@@ -7,16 +7,9 @@ import dagster as dg
 
 from activity_pipeline.archive import ArchivedDay, export_days, retire_days
 from activity_pipeline.archive.views import publish_views
+from activity_pipeline.defs.automation import when_cold, when_updated
 from activity_pipeline.defs.metadata import about
-from activity_pipeline.defs.partitions import (
-    ARCHIVED,
-    DAYS,
-    HOT,
-    OWNERS,
-    RETIRED,
-    SETTINGS,
-    when_cold,
-)
+from activity_pipeline.defs.partitions import ARCHIVED, DAYS, HOT, OWNERS, RETIRED, SETTINGS
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import hot_since, today
 from activity_pipeline.events.judge import EVENT_SCHEMA
@@ -72,9 +65,7 @@ def _metadata(archived: ArchivedDay) -> dict[str, object]:
 @dg.asset(
     key=RETIRED,
     deps=[dg.AssetDep(ARCHIVED, partition_mapping=dg.AllPartitionMapping())],
-    automation_condition=dg.AutomationCondition.any_deps_updated().since_last_handled()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress(),
+    automation_condition=when_updated(),
     group_name="archive",
     kinds={"postgres"},
     owners=OWNERS,

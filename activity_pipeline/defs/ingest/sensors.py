@@ -99,7 +99,9 @@ def queue_backlog(context: dg.SensorEvaluationContext, pipeline: Pipeline) -> dg
     with connect(pipeline.redis_url) as client:
         while True:
             entries = backlog(client, SETTINGS.queue_shards)
-            decision = decide(entries=entries, drains=_drains(context.instance) if entries else RecentDrains())
+            decision = decide(
+                entries=entries, drains=_drains(context.instance) if entries else RecentDrains()
+            )
             if decision.launch:
                 return dg.RunRequest()
             if time.monotonic() >= ends:

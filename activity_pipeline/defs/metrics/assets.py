@@ -6,8 +6,9 @@ from datetime import date, timedelta
 import dagster as dg
 
 from activity_pipeline.archive.views import publish_views
+from activity_pipeline.defs.automation import when_touched
 from activity_pipeline.defs.metadata import about
-from activity_pipeline.defs.partitions import ARCHIVED, DAYS, HOT, METRICS, OWNERS, when_touched
+from activity_pipeline.defs.partitions import ARCHIVED, DAYS, HOT, METRICS, OWNERS
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import today
 from activity_pipeline.hot.results import stale_days

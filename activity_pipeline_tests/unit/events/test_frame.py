@@ -14,15 +14,18 @@ from activity_pipeline.events import frame as wire
 from activity_pipeline.events.frame import Frame
 
 names = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=wire.MAX_NAME_CHARACTERS)
-naturals = st.integers(0, 10**18 - 1)
-frames = st.builds(
-    Frame,
-    body=st.one_of(st.binary(), st.binary(min_size=1, max_size=9).map(lambda part: part * 500)),
-    count=naturals,
-    producer=names.filter(bool),
-    sequence=naturals,
-    drops=st.dictionaries(names, naturals, max_size=3),
-)
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> Frame:
+    drops = draw(st.dictionaries(names, st.integers(0, 10**17), max_size=3))
+    return Frame(
+        body=draw(st.one_of(st.binary(), st.binary(min_size=1, max_size=9).map(lambda part: part * 500))),
+        count=draw(st.integers(0, wire.MAX_COUNT)),
+        producer=draw(names.filter(bool)),
+        sequence=draw(st.integers(sum(drops.values()), 10**18 - 1)),
+        drops=drops,
+    )
 
 
 def refusal(fields: dict[bytes, bytes], **options: Any) -> str:
@@ -36,7 +39,7 @@ def streamed(body: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=1, write_content_size=False).compress(body)
 
 
-@given(frame=frames, level=st.sampled_from([0, 1, 3]))
+@given(frame=frames(), level=st.sampled_from([0, 1, 3]))
 def test_a_frame_survives_the_wire(frame: Frame, level: int) -> None:
     assert wire.decode(wire.encode(frame, level=level)) == frame
 
@@ -102,6 +105,9 @@ def test_the_limit_is_exact() -> None:
         {b"e": b"", b"p": b"x" * 129},
         {b"e": b"", b"s": b"-1"},
         {b"e": b"", b"n": b"1" * 19},
+        {b"e": b"", b"n": b"%d" % (wire.MAX_COUNT + 1)},
+        {b"e": b"", b"d": b'{"full":1}'},
+        {b"e": b"", b"p": b"a", b"s": b"2", b"d": b'{"full":2,"closed":1}'},
         {b"e": b"", b"d": b"[]"},
         {b"e": b"", b"d": b'{"a":-1}'},
         {b"e": b"", b"d": b'{"a\\u0000":1}'},

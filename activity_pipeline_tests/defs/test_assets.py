@@ -1,0 +1,250 @@
+"""Assets, jobs and checks over real servers, each run in this process on an instance of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from activity_pipeline.definitions import activity_pipeline
+from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, HOT, METRICS, RETIRED
+from activity_pipeline.events.days import ONE_DAY, hot_since, today
+from activity_pipeline_tests.conftest import Running
+from activity_pipeline_tests.lines import line
+
+pytestmark = [pytest.mark.filterwarnings("ignore::dagster.BetaWarning")]
+
+TODAY = today()
+EDGE = hot_since(TODAY, 30)
+COLD = EDGE - 10 * ONE_DAY
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A pipeline on real servers, and a Dagster to run it."""
+
+    running: Running
+    instance: dg.DagsterInstance
+    definitions: dg.Definitions
+
+    def run(self, job: str, first: date | None = None, last: date | None = None) -> dg.ExecuteInProcessResult:
+        """Run a job, over a range of days where there is one, as a backfill does."""
+        tags = {}
+        if first is not None:
+            tags["dagster/asset_partition_range_start"] = first.isoformat()
+            tags["dagster/asset_partition_range_end"] = (last or first).isoformat()
+        definition = self.definitions.resolve_job_def(job)
+        return definition.execute_in_process(instance=self.instance, tags=tags, raise_on_error=False)
+
+    def succeed(
+        self, job: str, first: date | None = None, last: date | None = None
+    ) -> dg.ExecuteInProcessResult:
+        result = self.run(job, first, last)
+        assert result.success, [event.message for event in result.all_events if event.is_failure]
+        return result
+
+    def send(self, *days: date, each: int = 1, start: int = 0, **fields: Any) -> None:
+        """Queue events on each day and drain them by a run."""
+        lines = [
+            line(start + 1000 * place + number, moment(day, number), **fields)
+            for place, day in enumerate(days)
+            for number in range(each)
+        ]
+        self.running.send(*lines, sequence=start)
+        self.succeed("drain")
+
+    def rows(self, table: str) -> list[str]:
+        """Return a result table's rows as text, in order."""
+        query = {
+            "metrics": "select t::text from activity_metrics_daily t order by 1",
+            "anomalies": "select t::text from activity_anomalies_daily t order by 1",
+        }[table]
+        return [row[0] for row in self.running.statements.execute(query).fetchall()]
+
+
+@pytest.fixture
+def platform(running: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    for name, value in running.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ACTIVITY_DRAIN_IDLE_S", "0")
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Platform(running, instance, activity_pipeline())
+
+
+def moment(day: date, number: int) -> datetime:
+    """Return an instant of a day, another one for each number."""
+    return datetime.combine(day, time(), tzinfo=UTC) + timedelta(seconds=number)
+
+
+def materialized(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str | None, Mapping[str, Any]]:
+    """Return what a run said of each partition of an asset that it made."""
+    return {
+        event.partition: {name: value.value for name, value in event.materialization.metadata.items()}
+        for event in result.all_events
+        if event.is_step_materialization and event.asset_key == key
+    }
+
+
+def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    (evaluation,) = (each for each in result.get_asset_check_evaluations() if each.check_name == name)
+    return evaluation
+
+
+def test_a_drain_reports_each_day_that_it_touched(platform: Platform) -> None:
+    days = (TODAY, TODAY - ONE_DAY, COLD)
+    for number, day in enumerate(days):
+        lines = (line(100 * number + n, moment(day, n)) for n in range(number + 1))
+        platform.running.send(*lines, sequence=number * (number + 1) // 2)
+    result = platform.succeed("drain")
+    touched = materialized(result, HOT)
+    assert {day: said["new_rows"] for day, said in touched.items()} == {
+        day.isoformat(): number + 1 for number, day in enumerate(days)
+    }
+    assert materialized(result, DRAINED)[None]["received"] == 6
+    assert check(result, "ledger_closes").passed
+
+
+def test_a_drain_of_nothing_touches_no_day(platform: Platform) -> None:
+    result = platform.succeed("drain")
+    assert materialized(result, HOT) == {}
+    assert materialized(result, DRAINED)[None]["received"] == 0
+
+
+def test_duplicates_touch_no_day(platform: Platform) -> None:
+    platform.send(TODAY, each=3)
+    again = [line(number, moment(TODAY, number)) for number in range(3)]
+    platform.running.send(*again, sequence=3)
+    result = platform.succeed("drain")
+    assert materialized(result, HOT) == {}
+    assert materialized(result, DRAINED)[None]["duplicate"] == 3
+
+
+def test_a_range_with_gaps_is_archived_and_retired(platform: Platform) -> None:
+    kept = [COLD, COLD + 2 * ONE_DAY, COLD + 5 * ONE_DAY]
+    platform.send(*kept, each=4)
+    result = platform.succeed("archive", COLD - ONE_DAY, COLD + 6 * ONE_DAY)
+    said = materialized(result, ARCHIVED)
+    assert len(said) == 8, "Dagster calls a partition made where there was nothing to make"
+    assert {day for day, metadata in said.items() if metadata} == {day.isoformat() for day in kept}
+    assert all(metadata["dagster/partition_row_count"] == 4 for metadata in said.values() if metadata)
+    assert check(result, "counts_agree").passed
+    assert check(result, "no_partition_gap").passed
+
+    result = platform.succeed("retire")
+    assert materialized(result, RETIRED)[None]["days"] == 3
+    assert set(platform.running.states().values()) == {"archived"}
+    ledger = platform.running.ledger()
+    assert (ledger.hot, ledger.late, ledger.archived, ledger.residual) == (0, 0, 12, 0)
+
+
+def test_a_day_that_is_still_hot_is_refused_and_its_range_with_it(platform: Platform) -> None:
+    platform.send(EDGE - ONE_DAY, EDGE)
+    before = platform.running.states()
+    result = platform.run("archive", EDGE - ONE_DAY, EDGE)
+    assert not result.success
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    error = failure.step_failure_data.user_failure_data
+    assert error is not None
+    assert error.description == f"{EDGE} is still hot: days before {EDGE} can be archived"
+    assert materialized(result, ARCHIVED) == {}
+    assert platform.running.states() == before
+    assert platform.running.store.list("") == []
+
+
+def test_late_events_make_a_second_generation(platform: Platform) -> None:
+    platform.send(COLD, each=2)
+    platform.succeed("archive", COLD)
+    platform.succeed("retire")
+    platform.send(COLD, each=2, start=500)
+    said = materialized(platform.succeed("archive", COLD), ARCHIVED)[COLD.isoformat()]
+    assert (said["generation"], said["dagster/partition_row_count"], said["added_rows"]) == (2, 4, 2)
+
+
+def test_metrics_and_anomalies_of_ten_days_are_the_same_bit_by_bit_each_time(platform: Platform) -> None:
+    first, last = TODAY - 40 * ONE_DAY, TODAY - 31 * ONE_DAY
+    platform.send(*(first + number * ONE_DAY for number in range(0, 10, 2)), each=20)
+    result = platform.succeed("metrics", first, last)
+    said = materialized(result, METRICS)
+    assert len(said) == 10
+    assert sum(metadata.get("events", 0) for metadata in said.values()) == 100
+    assert check(result, "no_stale_metrics").passed
+    said = materialized(platform.succeed("anomalies", first, last), ANOMALIES)
+    assert [metadata["dagster/partition_row_count"] for metadata in said.values()] == [0] * 10
+    once = platform.rows("metrics"), platform.rows("anomalies")
+    assert once[0]
+
+    platform.succeed("archive", first, last)
+    platform.succeed("retire")
+    platform.succeed("metrics", first, last)
+    platform.succeed("anomalies", first, last)
+    assert (platform.rows("metrics"), platform.rows("anomalies")) == once, "from Parquet as from Postgres"
+
+
+def test_the_ledger_check_fails_where_a_row_was_changed(platform: Platform) -> None:
+    platform.send(TODAY, each=5)
+    platform.running.statements.execute("update activity_ledger set inserted = inserted + 1")
+    found = check(platform.succeed("drain"), "ledger_closes")
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.ERROR
+    assert found.metadata["residual"].value != 0
+
+
+def test_the_counts_check_fails_where_postgres_and_a_manifest_differ(platform: Platform) -> None:
+    platform.send(COLD, COLD + ONE_DAY)
+    platform.succeed("archive", COLD)
+    platform.succeed("retire")
+    platform.running.statements.execute(
+        "update activity_days set archived_rows = archived_rows + 1 where state = 'archived'"
+    )
+    found = check(platform.succeed("archive", COLD + ONE_DAY), "counts_agree")
+    assert not found.passed
+    assert found.metadata["days"].value == 1
+
+
+def test_the_gap_check_names_a_day_that_was_left_behind(platform: Platform) -> None:
+    platform.send(COLD, COLD + ONE_DAY)
+    found = check(platform.succeed("archive", COLD + ONE_DAY), "no_partition_gap")
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    assert found.metadata["missing"].value == [COLD.isoformat()]
+
+
+def test_the_gap_check_gives_a_day_a_day(platform: Platform) -> None:
+    platform.send(COLD, EDGE - ONE_DAY)
+    assert check(platform.succeed("archive", COLD), "no_partition_gap").passed
+
+
+def test_the_stale_check_names_a_day_that_was_left_behind(platform: Platform) -> None:
+    platform.send(COLD, COLD + ONE_DAY, TODAY)
+    found = check(platform.succeed("metrics", COLD), "no_stale_metrics")
+    assert not found.passed
+    assert found.metadata["stale"].value == [(COLD + ONE_DAY).isoformat()]
+
+
+def test_something_unusual_is_shown_as_a_warning(platform: Platform) -> None:
+    quiet, loud = TODAY - timedelta(days=30), TODAY - ONE_DAY
+    days = [quiet + number * ONE_DAY for number in range((loud - quiet).days)]
+    platform.send(*days, each=20, source="shop", action="paid")
+    platform.send(loud, each=400, start=500_000, source="shop", action="paid")
+    platform.succeed("metrics", quiet, loud)
+    result = platform.succeed("anomalies", quiet, loud)
+    assert materialized(result, ANOMALIES)[loud.isoformat()]["dagster/partition_row_count"] > 0
+    found = check(result, "nothing_unusual")
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    assert found.metadata["anomalies"].value == len(platform.rows("anomalies"))
+
+
+def test_a_database_that_is_gone_is_one_readable_line(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIVITY_POSTGRES_DSN", "postgresql://activity@/activity?host=/nowhere")
+    result = platform.run("retire")
+    assert not result.success
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    assert failure.step_failure_data.error is not None
+    assert "Postgres does not answer" in failure.step_failure_data.error.to_string()
