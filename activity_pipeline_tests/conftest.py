@@ -6,6 +6,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -49,24 +50,56 @@ def template(stack: LocalStack) -> str:
     return name
 
 
+class Databases:
+    """Fresh databases: while a test runs, the next one is made and the last one dropped."""
+
+    def __init__(self, stack: LocalStack, template: str, pool: ThreadPoolExecutor) -> None:
+        self.stack = stack
+        self.template = template
+        self.pool = pool
+        self.spare = pool.submit(self.create, template)
+
+    def take(self) -> str:
+        """Return the name of a migrated database."""
+        name = self.spare.result()
+        self.spare = self.pool.submit(self.create, self.template)
+        return name
+
+    def create(self, template: str) -> str:
+        """Make a database and return its name."""
+        name = f"test_{next(_numbers)}"
+        with connect(self.stack.postgres_dsn) as admin:
+            admin.execute(f"create database {name} template {template}")
+        return name
+
+    def lend(self, name: str) -> Iterator[str]:
+        """Yield a database's DSN and drop it afterwards."""
+        yield self.stack.postgres_dsn_for(name)
+        self.pool.submit(self.drop, name)
+
+    def drop(self, name: str) -> None:
+        """Drop a database, whoever is connected."""
+        with connect(self.stack.postgres_dsn) as admin:
+            admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def databases(stack: LocalStack, template: str) -> Iterator[Databases]:
+    """Fresh databases, at hand when a test begins."""
+    with ThreadPoolExecutor(1) as pool:
+        yield Databases(stack, template, pool)
+
+
 @pytest.fixture
-def empty_database(stack: LocalStack) -> Iterator[str]:
+def empty_database(databases: Databases) -> Iterator[str]:
     """The DSN of a database without any schema."""
-    yield from _database(stack, "template1")
+    yield from databases.lend(databases.create("template1"))
 
 
 @pytest.fixture
-def database(stack: LocalStack, template: str) -> Iterator[str]:
+def database(databases: Databases) -> Iterator[str]:
     """The DSN of a fresh, migrated database."""
-    yield from _database(stack, template)
-
-
-def _database(stack: LocalStack, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with connect(stack.postgres_dsn) as admin:
-        admin.execute(f"create database {name} template {template}")
-        yield stack.postgres_dsn_for(name)
-        admin.execute(f"drop database {name} with (force)")
+    yield from databases.lend(databases.take())
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ def _export_step(
     connection: duckdb.DuckDBPyConnection,
     frozen: list[hot.Day],
 ) -> Iterator[ArchivedDay]:
+    if not frozen:
+        return
     older = {day.day: _files_before(store, day) for day in frozen}
     for day in frozen:
         if older[day.day]:

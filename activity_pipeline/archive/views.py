@@ -35,7 +35,7 @@ def views_sql(store: ArchiveStore) -> str:
             columns, hive = (f"{', '.join(FIELDS)}, date", "true") if view == EVENTS else ("*", "false")
             # A view cannot take parameters; the names come out of manifests and are quoted.
             scan = f"read_parquet([\n    {listed}\n], hive_partitioning = {hive})"
-            parts.append(f"create or replace view {view} as\nselect {columns} from {scan};\n")  # noqa: S608
+            parts.append(f"create or replace view {view} as\nselect {columns} from {scan};\n")
     return "\n".join(parts)
 
 

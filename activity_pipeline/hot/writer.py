@@ -64,18 +64,11 @@ class ShardClaim:
             except _CopyRefusedError:
                 # The driver cannot go back to a savepoint, so the lock goes with the transaction.
                 self._connection.rollback()
-                if self._lock() != self.offset:
+                if _lock(self._connection, self.shard) != self.offset:
                     return None
             else:
                 return stored
         raise AssertionError("the staging table refuses no row")
-
-    def _lock(self) -> str | None:
-        """Lock the shard; return its offset, None while another drain has it."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(_SQL["lock_shard"], parameters=(self.shard,))
-            row = cursor.fetchone()
-        return row[0] if row else None
 
 
 class _CopyRefusedError(Exception):
@@ -95,14 +88,20 @@ def claim_shard(
         with connection.cursor() as cursor:
             cursor.execute(_SQL["ensure_shard"], parameters=(shard,))
             connection.commit()
-        claim = ShardClaim(shard, "", connection, known_in_archive)
-        offset = claim._lock()
-        claim.offset = offset or ""
-        yield claim if offset else None
+        offset = _lock(connection, shard)
+        yield None if offset is None else ShardClaim(shard, offset, connection, known_in_archive)
     finally:
         # A connection that is gone has nothing to roll back, and must not hide why.
         with contextlib.suppress(adbc_driver_manager.Error):
             connection.rollback()
+
+
+def _lock(connection: BulkConnection, shard: int) -> str | None:
+    """Lock a shard until the transaction ends; return its offset, None while another drain has it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["lock_shard"], parameters=(shard,))
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 class _Store:

@@ -53,7 +53,8 @@ with fresh as (
         s.id, s.timestamp, s.source, s.action, s.entity_type, s.entity_id, s.user_id, s.status, s.metadata::jsonb
     from staged s
     where s.late
-        and not exists (select from activity_logs_current c where c.timestamp = s.timestamp and c.id = s.id)
+        -- A scalar subquery looks each row up; "not exists" would hash all that is hot.
+        and (select true from activity_logs_current c where c.timestamp = s.timestamp and c.id = s.id) is null
     order by s.timestamp, s.id, s.ordinal
     on conflict do nothing
     returning timestamp, id

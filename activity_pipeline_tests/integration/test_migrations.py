@@ -58,7 +58,7 @@ def objects(connection: Statements) -> list[tuple[str, str]]:
 
 def dump(dsn: str, programs: Path) -> str:
     """Return the schema as pg_dump writes it, without the random key that newer ones put into it."""
-    command = [programs / "pg_dump", "--schema-only", "--no-owner", dsn]
+    command: list[str | Path] = [programs / "pg_dump", "--schema-only", "--no-owner", dsn]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return "\n".join(line for line in text.splitlines() if "restrict" not in line)
 
@@ -183,30 +183,35 @@ def older_postgres() -> Iterator[tuple[str, Path]]:
     programs = next((folder for folder in OLDER_POSTGRES if (folder / "initdb").exists()), None)
     if programs is None:
         pytest.skip(f"Postgres 15 is not installed: looked in {', '.join(map(str, OLDER_POSTGRES))}")
-    as_user = {"user": pwd.getpwnam("nobody").pw_uid} if os.geteuid() == 0 else {}
+    uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
     # A path of its own: a cluster's user must be able to pass through to it.
     with tempfile.TemporaryDirectory(prefix="activity-pg15-") as folder:
         data = Path(folder) / "data"
         data.mkdir()
         for path in (Path(folder), data):
             path.chmod(0o700)
-            if as_user:
-                os.chown(path, as_user["user"], -1)
-        control = [programs / "pg_ctl", "--pgdata", data, "--silent", "--wait"]
+            if uid is not None:
+                os.chown(path, uid, -1)
+        control: list[str | Path] = [programs / "pg_ctl", "--pgdata", data, "--silent", "--wait"]
         options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
-        subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "activity", "-A", "trust", "-E", "UTF8", "--no-sync"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=folder,
-            **as_user,
-        )
+        initdb: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "activity",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
+        subprocess.run([*initdb, "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd=folder, user=uid)
         log = Path(folder) / "log"
-        subprocess.run([*control, "-o", options, "-l", log, "start"], check=True, cwd=folder, **as_user)
+        subprocess.run([*control, "-o", options, "-l", log, "start"], check=True, cwd=folder, user=uid)
         try:
             yield f"postgresql://activity@/postgres?host={folder}", programs
         finally:
-            subprocess.run([*control, "--mode=immediate", "stop"], check=True, cwd=folder, **as_user)
+            subprocess.run([*control, "--mode=immediate", "stop"], check=True, cwd=folder, user=uid)
 
 
 def test_postgres_15(older_postgres: tuple[str, Path]) -> None:

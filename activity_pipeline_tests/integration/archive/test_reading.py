@@ -117,7 +117,7 @@ def test_known_events(cold: Cold) -> None:
     (path,) = Path(cold.running.store.root).glob("events/*/*.parquet")
     held = pq.ParquetFile(path).read(["id", "timestamp"])
     other_ids = [uuid.uuid4().bytes for _ in ids]
-    strange = held.set_column(0, "id", pa.array(other_ids, pa.uuid()))
+    strange = held.set_column(0, held.schema.field("id"), pa.array(other_ids, pa.uuid()))
     events = pa.concat_tables([strange, held, strange])
     expected = [False] * 5 + [True] * 5 + [False] * 5
     known = KnownEvents(cold.running.store)

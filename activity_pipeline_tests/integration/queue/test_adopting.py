@@ -42,7 +42,7 @@ def test_an_event_of_many_lines_stays_one_event(running: Running) -> None:
 
 
 def test_many_adopt_and_push_at_once(running: Running) -> None:
-    total, pushers = 3000, 3
+    total, pushers = 1200, 3
     done = threading.Event()
 
     def push(pusher: int) -> None:

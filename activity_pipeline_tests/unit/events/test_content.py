@@ -39,5 +39,5 @@ def test_sums_of_any_size_are_folded(rows: int, first: int, second: int) -> None
 
 @pytest.mark.parametrize("digest", ["", "0" * 29, "0" * 31, "g" * 30])
 def test_what_is_not_a_digest_is_refused(digest: str) -> None:
-    with pytest.raises(ValueError, match="hexadecimal|invalid literal"):
+    with pytest.raises(ValueError, match=r"hexadecimal|invalid literal"):
         Content.parse(1, digest)

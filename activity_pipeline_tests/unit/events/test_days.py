@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -46,4 +47,4 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_folding_loses_no_day_and_leaves_gaps_between_ranges(days: list[date]) -> None:
     folded = ranges(days)
     assert [day for first, last in folded for day in day_range(first, last)] == sorted(set(days))
-    assert all(later[0] - earlier[1] > ONE_DAY for earlier, later in zip(folded, folded[1:], strict=False))
+    assert all(later[0] - earlier[1] > ONE_DAY for earlier, later in itertools.pairwise(folded))

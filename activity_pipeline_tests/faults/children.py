@@ -1,0 +1,128 @@
+"""Processes that a test may kill: they are forked from a server that has imported what they need."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
+
+from activity_pipeline.archive import ArchiveStore, archive_days, cycle
+from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.hot import days as hot
+from activity_pipeline.hot.connection import open_hot
+from activity_pipeline.ingest import DrainConfig, drain
+
+READY_S = 30.0
+
+
+@functools.cache
+def context() -> ForkServerContext:
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload([__name__])
+    return forking
+
+
+def start(target: Callable[..., None], *arguments: object) -> ForkServerProcess:
+    """Start a process and return once it is about to begin with its work."""
+    ready = context().Event()
+    process = context().Process(target=_run, args=(ready, target, *arguments), daemon=True)
+    process.start()
+    assert ready.wait(READY_S)
+    return process
+
+
+def _run(ready: Any, target: Callable[..., None], *arguments: object) -> None:
+    ready.set()
+    target(*arguments)
+
+
+def drain_forever(config: DrainConfig, archive_url: str) -> None:
+    """Drain until killed."""
+    drain(config, KnownEvents(ArchiveStore(archive_url)))
+
+
+def archive(dsn: str, url: str, days: Sequence[date], crash: str) -> None:
+    """Archive days and die of SIGKILL at a point of CRASHES."""
+    CRASHES[crash]()
+    with open_hot(dsn) as (statements, bulk):
+        archive_days(statements, bulk, ArchiveStore(url), days)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _before(owner: Any, name: str) -> None:
+    setattr(owner, name, lambda *_, **__: _die())
+
+
+def _after(owner: Any, name: str, *, call: int = 1) -> None:
+    """Die after the n-th call of a function."""
+    original, calls = getattr(owner, name), itertools.count(1)
+
+    def dying(*arguments: Any, **options: Any) -> Any:
+        result = original(*arguments, **options)
+        if next(calls) == call:
+            _die()
+        return result
+
+    setattr(owner, name, dying)
+
+
+def _while_writing(*, file: int) -> None:
+    """Die when so many files are written; 0 for all of them."""
+    original = getattr(cycle, "write_days")  # noqa: B009 the name that export_days looks up
+
+    def dying(*arguments: Any) -> Iterator[date]:
+        for number, day in enumerate(original(*arguments), 1):
+            if number == file:
+                _die()
+            yield day
+        _die()
+
+    setattr(cycle, "write_days", dying)  # noqa: B010
+
+
+def _inside_retire() -> None:
+    """Die when the rows are dropped and the transaction is about to note it and commit."""
+
+    class Dying(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            if name == "mark_archived":
+                _die()
+            return super().__getitem__(name)
+
+    hot._SQL = Dying(hot._SQL)
+
+
+CRASHES: dict[str, Callable[[], None]] = {
+    "freeze": lambda: _after(hot, "freeze"),
+    "drop known": lambda: _after(hot, "drop_known"),
+    "first file": lambda: _while_writing(file=1),
+    "write": lambda: _while_writing(file=0),
+    "verify": lambda: _after(cycle, "_describe"),
+    "sync files": lambda: _after(ArchiveStore, "sync"),
+    "first manifest": lambda: _after(cycle, "publish"),
+    "publish": lambda: _after(ArchiveStore, "sync", call=2),
+    "first mark": lambda: _after(hot, "mark_exported"),
+    "mark": lambda: _before(cycle, "retire_days"),
+    "inside retire": _inside_retire,
+    "retire": lambda: _after(hot, "retire"),
+}
+"""Where an archive process can be told to kill itself: the rows of the table in archive/cycle.py."""
+
+
+def kill(process: ForkServerProcess) -> None:
+    """Kill a process with SIGKILL and wait for its end."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    process.join(READY_S)
+    assert process.exitcode == -signal.SIGKILL
+    process.close()
