@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -145,6 +147,10 @@ class Running:
         row = self.statements.execute(query).fetchone()
         assert row is not None
         return int(row[0])
+
+    def ids(self) -> Counter[UUID]:
+        """Count the ids of the events in Postgres."""
+        return Counter(row[0] for row in self.statements.execute("select id from activity_logs"))
 
     def states(self) -> dict[date, str]:
         """Return each known day's state."""

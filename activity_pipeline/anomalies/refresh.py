@@ -37,18 +37,19 @@ def refresh_anomalies(
     """
     if not days:
         return detect(pl.DataFrame(), [], through=today(), settings=settings)
-    first, last = min(days), max(days)
-    revisions = results.revisions_of(statements, days)
-    metrics = results.read_table(
-        bulk, "activity_metrics_daily", first - timedelta(days=settings.history_days), last
-    )
-    found = detect(_frame(metrics), days, through=today() - ONE_DAY, settings=settings)
-    results.replace_days(bulk, TABLE, days, found.to_arrow())
-    for month in results.months_of(days):
-        month_end = month.replace(day=calendar.monthrange(month.year, month.month)[1])
-        write_month(store, TABLE, month, results.read_table(bulk, TABLE, month, month_end))
-    results.note_computed(statements, "anomalies", revisions)
-    return found
+    with results.one_at_a_time(statements, "anomalies"):
+        first, last = min(days), max(days)
+        revisions = results.revisions_of(statements, days)
+        metrics = results.read_table(
+            bulk, "activity_metrics_daily", first - timedelta(days=settings.history_days), last
+        )
+        found = detect(_frame(metrics), days, through=today() - ONE_DAY, settings=settings)
+        results.replace_days(bulk, TABLE, days, found.to_arrow())
+        for month in results.months_of(days):
+            month_end = month.replace(day=calendar.monthrange(month.year, month.month)[1])
+            write_month(store, TABLE, month, results.read_table(bulk, TABLE, month, month_end))
+        results.note_computed(statements, "anomalies", revisions)
+        return found
 
 
 def _frame(rows: object) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from activity_pipeline.archive import ArchivedDay, archive_days, open_duckdb
+from activity_pipeline.archive import ArchivedDay, archive_days, export_days, open_duckdb
 from activity_pipeline.archive.manifest import Manifest, newest_names, read_manifest
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
 from activity_pipeline.hot.days import due_days
@@ -61,6 +61,11 @@ class Cold:
         return archive_days(
             running.statements, running.bulk, running.store, self.due() if days is None else days
         )
+
+    def export(self) -> list[ArchivedDay]:
+        """Export the days that are due, and no more."""
+        running = self.running
+        return list(export_days(running.statements, running.bulk, running.store, self.due()))
 
     def stored(self) -> Counter[UUID]:
         """Count the ids of all events, wherever they live."""

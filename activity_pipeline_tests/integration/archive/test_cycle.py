@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import stat
 import threading
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
 import pytest
 
-from activity_pipeline.archive import export_days, retire_days
+from activity_pipeline.archive import retire_days
 from activity_pipeline.archive.store import ArchiveStore
-from activity_pipeline.errors import ActivityError, ArchiveError, GateError, ManifestError
+from activity_pipeline.errors import ArchiveError
 from activity_pipeline.events.days import ONE_DAY
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import connect
-from activity_pipeline.queue.read import backlog
 from activity_pipeline_tests.integration.archive.conftest import Cold
-
-
-def export(cold: Cold) -> list[object]:
-    running = cold.running
-    return list(export_days(running.statements, running.bulk, running.store, cold.due()))
 
 
 def test_the_way_of_a_day(cold: Cold) -> None:
@@ -37,7 +27,7 @@ def test_the_way_of_a_day(cold: Cold) -> None:
     hot_ids = cold.send(cold.day(-1))
     assert hot.seal(cold.running.statements, [day]) == [day]
     assert cold.due() == [day]
-    assert len(export(cold)) == 1
+    assert len(cold.export()) == 1
     assert cold.running.states()[day] == "exported"
     assert cold.running.count("activity_logs_current") == 110
     assert cold.due() == [day]
@@ -96,7 +86,7 @@ def test_a_day_with_a_partition_and_late_rows(cold: Cold) -> None:
 def test_events_that_come_between_export_and_retire(cold: Cold) -> None:
     early, late = cold.day(1), cold.day(2)
     ids = cold.send_hot(early) + cold.send(late)
-    export(cold)
+    cold.export()
     ids += cold.send(early, 3) + cold.send(late, 4)
     retire_days(cold.running.statements, cold.running.store, [early, late])
     assert cold.running.states() == {early: "reopened", late: "reopened"}
@@ -117,7 +107,7 @@ def test_duplicates_are_found_wherever_the_first_copy_lives(cold: Cold) -> None:
     send_again()
     hot.freeze(cold.running.statements, [day])
     send_again()
-    export(cold)
+    cold.export()
     send_again()
     retire_days(cold.running.statements, cold.running.store, [day])
     send_again()
@@ -214,138 +204,11 @@ def test_the_chain_over_many_days_and_generations(cold: Cold) -> None:
     cold.check(ids)
 
 
-def tamper_row(cold: Cold) -> None:
-    cold.running.statements.execute(
-        "update activity_logs_current set action = action || ' ' "
-        "where id = (select id from activity_logs_current limit 1)"
-    )
-
-
-def remove_row(cold: Cold) -> None:
-    cold.running.statements.execute(
-        "delete from activity_logs_current where id = (select id from activity_logs_current limit 1)"
-    )
-
-
-def data_file(cold: Cold) -> Path:
-    return next(Path(cold.running.store.root).glob("events/*/*.parquet"))
-
-
-def flip_byte(cold: Cold) -> None:
-    content = bytearray(data_file(cold).read_bytes())
-    content[len(content) // 2] ^= 1
-    data_file(cold).write_bytes(content)
-
-
-def remove_file(cold: Cold) -> None:
-    data_file(cold).unlink()
-
-
-def forge_manifest(cold: Cold) -> None:
-    path = next(Path(cold.running.store.root).glob("manifests/*"))
-    manifest = json.loads(path.read_bytes())
-    manifest["files"][0]["row_count"] += 1
-    path.write_text(json.dumps(manifest))
-
-
-def remove_manifest(cold: Cold) -> None:
-    next(Path(cold.running.store.root).glob("manifests/*")).unlink()
-
-
-@pytest.mark.parametrize(
-    ("tamper", "error"),
-    [
-        (tamper_row, GateError),
-        (remove_row, GateError),
-        (flip_byte, ArchiveError),
-        (remove_file, ArchiveError),
-        (forge_manifest, GateError),
-        (remove_manifest, ArchiveError),
-    ],
-    ids=lambda case: case.__name__,
-)
-def test_the_gate_keeps_both_copies(
-    cold: Cold, tamper: Callable[[Cold], None], error: type[ActivityError]
-) -> None:
-    day = cold.day(1)
-    cold.send_hot(day)
-    export(cold)
-    tamper(cold)
-    rows = cold.running.count("activity_logs_current")
-    with pytest.raises(error):
-        retire_days(cold.running.statements, cold.running.store, [day])
-    assert cold.running.states()[day] == "exported"
-    assert cold.running.count("activity_logs_current") == rows
-
-
-def test_the_gate_before_publishing(cold: Cold, monkeypatch: pytest.MonkeyPatch) -> None:
-    day = cold.day(1)
-    ids = cold.send_hot(day)
-    honest = hot.content_of
-
-    def changed(*arguments: object) -> object:
-        contents = honest(*arguments)  # type: ignore[arg-type]
-        return {day: replace(content, rows=content.rows + 1) for day, content in contents.items()}
-
-    with monkeypatch.context() as patched:
-        patched.setattr(hot, "content_of", changed)
-        with pytest.raises(GateError) as caught:
-            export(cold)
-    assert caught.value.day == day  # type: ignore[attr-defined]
-    assert cold.running.store.list("manifests") == []
-    assert cold.running.states()[day] == "frozen"
-    cold.archive()
-    cold.check(ids)
-
-
-def test_a_manifest_that_is_none(cold: Cold) -> None:
-    day = cold.day(1)
-    cold.send_hot(day)
-    cold.archive()
-    path = Path(cold.running.store.root) / "manifests" / f"{day}.1.json"
-    path.write_text("{}")
-    cold.send(day, 1)
-    with pytest.raises(ManifestError, match="is not a manifest"):
-        cold.archive()
-    path.rename(path.with_name("readme.txt"))
-    with pytest.raises(ManifestError, match="is not named as a manifest is"):
-        cold.stored()
-
-
-def test_one_export_at_a_time(cold: Cold) -> None:
-    cold.send_hot(cold.day(1))
-    with connect(cold.running.settings.postgres_dsn) as other:
-        assert hot.try_lock_archive(other)
-        with pytest.raises(ArchiveError, match="another export is under way"):
-            cold.archive()
-        hot.unlock_archive(other)
-    assert len(cold.archive()) == 1
-
-
 def test_a_day_exported_by_a_run_that_ended_there_is_retired_by_the_next(cold: Cold) -> None:
     ids = cold.send_hot(cold.day(1))
-    export(cold)
+    cold.export()
     assert cold.archive() == []
     assert cold.running.states()[cold.day(1)] == "archived"
-    cold.check(ids)
-
-
-def test_a_long_query_keeps_a_day_but_not_forever(cold: Cold) -> None:
-    ids = cold.send_hot(cold.day(1))
-    export(cold)
-    (day,) = hot.list_days(cold.running.statements)
-    manifest = cold.newest(day.day)
-    retirement = hot.Retirement(
-        day.day, day.generation, manifest.added(), manifest.row_count, manifest.size_bytes
-    )
-    with connect(cold.running.settings.postgres_dsn) as reader, reader.transaction():
-        reader.execute("select count(*) from activity_logs_current")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            hot.retire(cold.running.statements, [retirement], lock_timeout_s=0.1)
-    ids += cold.send(cold.day(-1))
-    cold.check([*ids, *ids[:10]])  # both copies are there
-    assert hot.retire(cold.running.statements, [retirement]) == [day.day]
-    assert hot.retire(cold.running.statements, [retirement]) == []
     cold.check(ids)
 
 
@@ -398,8 +261,3 @@ def test_a_write_that_fails_leaves_no_file(tmp_path: Path) -> None:
         store.read("a/b")
     with pytest.raises(ArchiveError, match="cannot read a/b"):
         store.digest("a/b")
-
-
-def test_nothing_waits_in_the_queue(cold: Cold) -> None:
-    cold.send_hot(cold.day(1))
-    assert backlog(cold.running.queue, 1) == 0
