@@ -77,9 +77,12 @@ def test_the_definitions_are_these() -> None:
     assert described == EXPECTED.read_text()
 
 
-@pytest.mark.parametrize(
-    "spec", activity_pipeline().resolve_all_asset_specs(), ids=lambda spec: str(spec.key)
+SPECS: list[dg.AssetSpec] = sorted(
+    activity_pipeline().resolve_all_asset_specs(), key=lambda spec: spec.key.to_user_string()
 )
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.key.to_user_string())
 def test_every_asset_says_what_it_is(spec: dg.AssetSpec) -> None:
     assert spec.description
     assert spec.owners
