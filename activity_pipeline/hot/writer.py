@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from activity_pipeline.events.model import FIELDS, DeadLetterReason
-from activity_pipeline.hot.batch import Batch, Drops, Stored, dead_letters
+from activity_pipeline.hot.batch import Batch, Drops, Stored
 from activity_pipeline.hot.connection import BulkConnection
 from activity_pipeline.hot.queries import load_queries
 
@@ -176,8 +176,7 @@ class _Store:
             "dead",
             "duplicate",
         )
-        reasons = pa.array([DeadLetterReason.METADATA_REFUSED.value] * len(refused), pa.string())
-        return dead_letters(self.batch.origins.take(refused), reasons, self.batch.lines.take(refused))
+        return self.batch.refuse(refused, DeadLetterReason.METADATA_REFUSED)
 
     def _count(self, refused: pa.Table) -> Stored:
         counts: dict[str, Counter[Any]] = {"inserted": Counter(), "duplicate": Counter()}
