@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -53,7 +54,11 @@ class Verdicts:
 
 @cache
 def _connection() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    # One core is left to Postgres, which stores the batch before: with all of them it waits for us.
+    threads = max(1, (os.cpu_count() or 1) - 1)
+    connection = duckdb.connect(
+        ":memory:", config={"autoinstall_known_extensions": "false", "threads": str(threads)}
+    )
     connection.execute("set timezone = 'UTC'")
     connection.execute("set arrow_lossless_conversion = true")  # uuid and json keep their types
     return connection

@@ -29,6 +29,9 @@ _HOT_STATES = ("open", "sealed")
 _DATA_REFUSED = ("22", "23", "54")
 """SQLSTATE classes that blame the rows: data exception, constraint violation, limit exceeded."""
 
+ROWS_PER_WRITE = 250
+"""Rows that the driver encodes before it sends them: while Postgres takes these in, it encodes the next."""
+
 KnownInArchive = Callable[[pa.Table, dict[str, int]], pa.Array]
 """(events, day -> newest generation) -> boolean per event: whether the archive holds it already."""
 
@@ -147,7 +150,7 @@ class _Store:
                 ("activity_logs_late", events.filter(late)),
             ):
                 if len(rows):
-                    self.cursor.adbc_ingest(table, rows, mode="append")
+                    self.cursor.adbc_ingest(table, rows.to_reader(ROWS_PER_WRITE), mode="append")
         except adbc_driver_manager.Error as error:
             if (error.sqlstate or "")[:2] in _DATA_REFUSED:
                 raise _CopyRefusedError from error
