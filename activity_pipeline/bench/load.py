@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
 
+from activity_pipeline.bench.servers import Servers
 from activity_pipeline.events.frame import Frame
 from activity_pipeline.events.ids import new_id
 from activity_pipeline.local.shop import simulate
 from activity_pipeline.queue.append import append
 from activity_pipeline.queue.connection import Shard
-from activity_pipeline.bench.servers import Servers
 
 FRAME_EVENTS = 2_000
 FRAMES_PER_TRIP = 50
