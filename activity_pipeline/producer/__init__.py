@@ -10,7 +10,8 @@ Files are imported with `activity_pipeline.producer.importing`.
 """
 
 from activity_pipeline.producer.buffer import Limits
+from activity_pipeline.producer.context import bind
 from activity_pipeline.producer.logger import ActivityLogger
 from activity_pipeline.producer.stats import DropReason, Stats
 
-__all__ = ["ActivityLogger", "DropReason", "Limits", "Stats"]
+__all__ = ["ActivityLogger", "DropReason", "Limits", "Stats", "bind"]

@@ -18,6 +18,7 @@ from activity_pipeline.errors import EventError, SettingsError
 from activity_pipeline.events.ids import new_id
 from activity_pipeline.events.model import DEFAULT_STATUS
 from activity_pipeline.producer.buffer import Buffer, Limits
+from activity_pipeline.producer.context import bound
 from activity_pipeline.producer.delivery import Delivery
 from activity_pipeline.producer.encoding import encode_event
 from activity_pipeline.producer.spool import SpoolFolder, queue_name
@@ -109,7 +110,7 @@ class ActivityLogger:
         entity_type: str | None = None,
         entity_id: str | int | UUID | None = None,
         user_id: str | UUID | None = None,
-        status: str = DEFAULT_STATUS,
+        status: str | None = None,
         metadata: dict[str, Any] | None = None,
         timestamp: datetime | str | None = None,
         event_id: str | UUID | None = None,
@@ -118,14 +119,14 @@ class ActivityLogger:
 
         The event is encoded before this returns, so what happens to `metadata` later does not
         matter. Lengths and formats are the sink's to judge: what breaks a rule becomes a dead
-        letter with its bytes kept.
+        letter with its bytes kept. What is absent or None is taken from `bind`.
 
         Args:
             action: What was done, 1 to 128 characters.
             entity_type: Kind of the thing that it was done to.
             entity_id: Which one; numbers and UUIDs are written as text.
             user_id: UUID of who did it.
-            status: How it went.
+            status: How it went; default: `success`.
             metadata: Anything JSON can hold, also dates, Decimals, UUIDs and dataclasses.
             timestamp: When, with an offset; default: now.
             event_id: UUID of the event, where it has one; default: a new UUIDv7.
@@ -134,6 +135,15 @@ class ActivityLogger:
             EventError: Only with `strict`; `reason` says why.
         """
         text_id = new_id() if event_id is None else str(event_id)
+        around = bound.get()
+        if around is not None:
+            fields, extra = around
+            entity_type = fields.get("entity_type") if entity_type is None else entity_type
+            entity_id = fields.get("entity_id") if entity_id is None else entity_id
+            user_id = fields.get("user_id") if user_id is None else user_id
+            status = fields.get("status") if status is None else status
+            if extra and (metadata is None or isinstance(metadata, dict)):
+                metadata = {**extra, **(metadata or {})}
         try:
             line = encode_event(
                 event_id=text_id,
@@ -143,7 +153,7 @@ class ActivityLogger:
                 entity_type=entity_type,
                 entity_id=entity_id,
                 user_id=user_id,
-                status=status,
+                status=DEFAULT_STATUS if status is None else status,
                 metadata=metadata,
             )
         except EventError as error:
