@@ -7,6 +7,7 @@ Each setting is `ACTIVITY_<NAME>` in the environment or in a `.env` file of the 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         postgres_dsn: libpq URI of the database; empty starts the embedded one.
+        outbox_dsn: libpq URIs of the databases whose outbox is drained, comma-separated; empty: postgres_dsn.
         dagster_postgres_url: libpq URI of Dagster's own database; empty starts the embedded one.
         redis_url: URL of the Redis that holds the queue; empty starts the embedded one.
         archive_url: Root of the Parquet archive: a folder or any Arrow file system URL; empty means
@@ -44,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     postgres_dsn: str = ""
+    outbox_dsn: str = ""
     dagster_postgres_url: str = ""
     redis_url: str = ""
     archive_url: str = ""
@@ -66,6 +69,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def state_path(self) -> Path:
         """The state folder, absolute."""
         return Path(self.state_dir).expanduser().resolve()
+
+    @property
+    def outbox_dsns(self) -> tuple[str, ...]:
+        """The databases whose outbox is drained; none where only the sink has one."""
+        # A URI may list several hosts, with commas of its own.
+        return tuple(filter(None, re.split(r"[,\s]+(?=postgres(?:ql)?://)", self.outbox_dsn.strip(", "))))
 
     @property
     def archive_root(self) -> str:

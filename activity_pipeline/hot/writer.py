@@ -55,20 +55,49 @@ class ShardClaim:
         Returns:
             What became of the batch; None where another drain stored it meanwhile.
         """
-        for by_copy in (True, False):
-            try:
-                with self._connection.cursor() as cursor:
-                    stored = _Store(cursor, batch, self._known_in_archive).run(by_copy=by_copy)
-                    cursor.execute(_SQL["move_offset"], parameters=(self.shard, batch.through))
-                self._connection.commit()
-            except _CopyRefusedError:
-                # The driver cannot go back to a savepoint, so the lock goes with the transaction.
-                self._connection.rollback()
-                if _lock(self._connection, self.shard) != self.offset:
-                    return None
-            else:
-                return stored
-        raise AssertionError("the staging table refuses no row")
+        return store_batch(
+            self._connection,
+            batch,
+            self._known_in_archive,
+            settle=lambda cursor: cursor.execute(_SQL["move_offset"], parameters=(self.shard, batch.through)),
+            claim_again=lambda: _lock(self._connection, self.shard) == self.offset,
+        )
+
+
+def store_batch(
+    connection: BulkConnection,
+    batch: Batch,
+    known_in_archive: KnownInArchive,
+    *,
+    settle: Callable[[Any], object],
+    claim_again: Callable[[], bool],
+) -> Stored | None:
+    """Store a batch and commit.
+
+    Args:
+        connection: In a transaction that has the batch for itself.
+        batch: Days must exist (`days.ensure_days`).
+        known_in_archive: Tells which late events the archive holds already.
+        settle: Called with a cursor in the same transaction, to note that the batch is stored.
+        claim_again: Called where the transaction had to be rolled back: whether the batch is still ours.
+
+    Returns:
+        What became of the batch; None where another drain stored it meanwhile.
+    """
+    for by_copy in (True, False):
+        try:
+            with connection.cursor() as cursor:
+                stored = _Store(cursor, batch, known_in_archive).run(by_copy=by_copy)
+                settle(cursor)
+            connection.commit()
+        except _CopyRefusedError:
+            # The driver cannot go back to a savepoint, so the claim goes with the transaction.
+            connection.rollback()
+            if not claim_again():
+                return None
+        else:
+            return stored
+    raise AssertionError("the staging table refuses no row")
 
 
 class _CopyRefusedError(Exception):

@@ -53,6 +53,7 @@ class DrainConfig:
     Attributes:
         redis_url: The queue.
         postgres_dsn: The sink.
+        outbox_dsns: Databases with an outbox; empty: the sink alone.
         shards: Number of streams.
         hot_days: Days that stay hot, today included.
         rules: What an event may be.
@@ -63,6 +64,7 @@ class DrainConfig:
 
     redis_url: str
     postgres_dsn: str
+    outbox_dsns: tuple[str, ...] = ()
     shards: int = 1
     hot_days: int = 30
     rules: Rules = field(default_factory=Rules)
@@ -76,6 +78,7 @@ class DrainConfig:
         return cls(
             redis_url=settings.redis_url,
             postgres_dsn=settings.postgres_dsn,
+            outbox_dsns=settings.outbox_dsns,
             shards=settings.queue_shards,
             hot_days=settings.hot_days,
             rules=Rules(
@@ -90,6 +93,11 @@ class DrainConfig:
             idle_s=settings.drain_idle_s,
         )
 
+    @property
+    def outboxes(self) -> tuple[str, ...]:
+        """The databases whose outbox is drained."""
+        return self.outbox_dsns or (self.postgres_dsn,)
+
 
 @dataclass(slots=True)
 class DrainReport:
@@ -98,7 +106,9 @@ class DrainReport:
     Attributes:
         adopted: Events moved over from the legacy list.
         batches: Transactions.
-        received: Events taken from the queue.
+        received: Events taken from the queue and the outboxes.
+        from_outbox: Those of them that came from an outbox.
+        outboxes_away: The outboxes that could not be asked, and why.
         dead_lettered: Events refused.
         inserted: New events by day.
         duplicate: Events stored before, by day.
@@ -108,6 +118,8 @@ class DrainReport:
     adopted: int = 0
     batches: int = 0
     received: int = 0
+    from_outbox: int = 0
+    outboxes_away: list[str] = field(default_factory=list)
     dead_lettered: int = 0
     inserted: Counter[date] = field(default_factory=Counter)
     duplicate: Counter[date] = field(default_factory=Counter)
@@ -128,17 +140,19 @@ class DrainReport:
         self.seconds += seconds
 
     def merge(self, other: DrainReport) -> None:
-        """Add what another shard's drain did."""
+        """Add what another source's drain did."""
         self.adopted += other.adopted
         self.batches += other.batches
         self.received += other.received
+        self.from_outbox += other.from_outbox
+        self.outboxes_away += other.outboxes_away
         self.dead_lettered += other.dead_lettered
         self.inserted.update(other.inserted)
         self.duplicate.update(other.duplicate)
         self.seconds += other.seconds
 
 
-def drain(
+def drain_queue(
     config: DrainConfig,
     known_in_archive: KnownInArchive,
     *,

@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 
 from activity_pipeline.errors import EventError
+from activity_pipeline.events.model import DEFAULT_STATUS
+from activity_pipeline.producer.context import bound
 from activity_pipeline.producer.stats import DropReason
 
 
@@ -34,7 +36,7 @@ encode_line = msgspec.json.Encoder().encode
 def encode_event(
     *,
     event_id: str,
-    source: str,
+    source: object,
     timestamp: object,
     action: object,
     entity_type: object,
@@ -45,13 +47,26 @@ def encode_event(
 ) -> bytes:
     """Return the event as one line of JSON without a line ending; absent fields are left out.
 
-    The arguments come from an application that no type checker may have read, hence `object`.
+    What is None is taken from `bind`. The arguments come from an application that no type checker
+    may have read, hence `object`.
 
     Raises:
         EventError: With `reason`: a field is of the wrong type, or JSON cannot hold the metadata.
     """
+    around = bound.get()
+    if around is not None:
+        fields, extra = around
+        entity_type = fields.get("entity_type") if entity_type is None else entity_type
+        entity_id = fields.get("entity_id") if entity_id is None else entity_id
+        user_id = fields.get("user_id") if user_id is None else user_id
+        status = fields.get("status") if status is None else status
+        if extra and (metadata is None or isinstance(metadata, dict)):
+            metadata = {**extra, **(metadata or {})}
+    if status is None:
+        status = DEFAULT_STATUS
     if not (
-        isinstance(action, str)
+        isinstance(source, str)
+        and isinstance(action, str)
         and isinstance(status, str)
         and (metadata is None or isinstance(metadata, dict))
         and (entity_type is None or isinstance(entity_type, str))

@@ -16,9 +16,7 @@ from uuid import UUID
 
 from activity_pipeline.errors import EventError, SettingsError
 from activity_pipeline.events.ids import new_id
-from activity_pipeline.events.model import DEFAULT_STATUS
 from activity_pipeline.producer.buffer import Buffer, Limits
-from activity_pipeline.producer.context import bound
 from activity_pipeline.producer.delivery import Delivery
 from activity_pipeline.producer.encoding import encode_event
 from activity_pipeline.producer.spool import SpoolFolder, queue_name
@@ -135,15 +133,6 @@ class ActivityLogger:
             EventError: Only with `strict`; `reason` says why.
         """
         text_id = new_id() if event_id is None else str(event_id)
-        around = bound.get()
-        if around is not None:
-            fields, extra = around
-            entity_type = fields.get("entity_type") if entity_type is None else entity_type
-            entity_id = fields.get("entity_id") if entity_id is None else entity_id
-            user_id = fields.get("user_id") if user_id is None else user_id
-            status = fields.get("status") if status is None else status
-            if extra and (metadata is None or isinstance(metadata, dict)):
-                metadata = {**extra, **(metadata or {})}
         try:
             line = encode_event(
                 event_id=text_id,
@@ -153,7 +142,7 @@ class ActivityLogger:
                 entity_type=entity_type,
                 entity_id=entity_id,
                 user_id=user_id,
-                status=DEFAULT_STATUS if status is None else status,
+                status=status,
                 metadata=metadata,
             )
         except EventError as error:
