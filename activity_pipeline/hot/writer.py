@@ -72,17 +72,10 @@ def store_batch(
     settle: Callable[[Any], object],
     claim_again: Callable[[], bool],
 ) -> Stored | None:
-    """Store a batch and commit.
+    """Store a batch, which this transaction has for itself, and commit; see `ShardClaim.store`.
 
-    Args:
-        connection: In a transaction that has the batch for itself.
-        batch: Days must exist (`days.ensure_days`).
-        known_in_archive: Tells which late events the archive holds already.
-        settle: Called with a cursor in the same transaction, to note that the batch is stored.
-        claim_again: Called where the transaction had to be rolled back: whether the batch is still ours.
-
-    Returns:
-        What became of the batch; None where another drain stored it meanwhile.
+    `settle` notes in the same transaction that the batch is stored. `claim_again` is asked whether
+    the batch is still ours where the transaction had to be rolled back.
     """
     for by_copy in (True, False):
         try:
@@ -163,7 +156,8 @@ class _Store:
         if len(refused):
             self.cursor.adbc_ingest("activity_dead_letters", refused, mode="append")
         stored = self._count(refused)
-        self._note(stored, refused)
+        self._note_days(stored, refused)
+        self._note_producers()
         self._execute("touch_days", _listed(day for day, count in stored.inserted.items() if count))
         return stored
 
@@ -219,11 +213,6 @@ class _Store:
             duplicate=counts["duplicate"],
             dead_lettered=pc.sum(refused["event_count"]).as_py() or 0,
         )
-
-    def _note(self, stored: Stored, refused: pa.Table) -> None:
-        """Enter the batch into the ledger, by day and by producer."""
-        self._note_days(stored, refused)
-        self._note_producers()
 
     def _note_days(self, stored: Stored, refused: pa.Table) -> None:
         dead_lettered: Counter[Any] = Counter()
