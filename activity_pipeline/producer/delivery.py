@@ -35,6 +35,7 @@ ROUND_TRIP_BYTES = 8 * 1024 * 1024
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
 
+THREAD_NAME = "activity-delivery"
 _IDLE_S = 1.0
 """The thread ticks this long after the last event, so that a steady application need not wake it."""
 
@@ -134,7 +135,7 @@ class Delivery:
             return
         try:
             if not self.started:
-                thread = threading.Thread(target=self._run, name="activity-delivery", daemon=True)
+                thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
                 thread.start()
                 self._thread = thread
         except RuntimeError as error:  # the interpreter is shutting down, or no thread is to be had
