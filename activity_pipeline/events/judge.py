@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -52,7 +54,11 @@ class Verdicts:
 
 @cache
 def _connection() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    # One core is left to Postgres, which stores the batch before: with all of them it waits for us.
+    threads = max(1, (os.cpu_count() or 1) - 1)
+    connection = duckdb.connect(
+        ":memory:", config={"autoinstall_known_extensions": "false", "threads": str(threads)}
+    )
     connection.execute("set timezone = 'UTC'")
     connection.execute("set arrow_lossless_conversion = true")  # uuid and json keep their types
     return connection
@@ -70,11 +76,12 @@ def judge(lines: pa.Table, rules: Rules, *, shard: int, now: datetime) -> Verdic
         lines: Columns `line` (string, one JSON text each), `received_at` (timestamp[us, UTC], stamped
             on events without a timestamp), `entry_id` (string) and `line_number` (int32): an event
             without an id gets one made of its place in the queue, so that a replay gives it the same.
+            Any of them as a dictionary.
         rules: Limits and allow-lists.
         shard: Stream that the lines came through.
         now: The instant that "ahead" is measured from.
     """
-    table = lines.append_column("position", pa.array(range(len(lines)), pa.int32())).combine_chunks()
+    table = lines.append_column("position", pa.array(np.arange(len(lines), dtype=np.int32))).combine_chunks()
     cursor = _connection().cursor()
     chunks = table.to_batches(max_chunksize=LINES_PER_CHUNK)
     cursor.register("lines", pa.Table.from_batches(chunks, schema=table.schema))
@@ -95,7 +102,7 @@ def judge(lines: pa.Table, rules: Rules, *, shard: int, now: datetime) -> Verdic
     if doubtful.true_count:
         judged = _look_closer(judged, table["line"], doubtful)
     is_good = pc.is_null(judged["reason"])
-    good = judged.filter(is_good)
+    good = judged if judged["reason"].null_count == len(judged) else judged.filter(is_good)
     refused = judged.filter(pc.invert(is_good))
     return Verdicts(
         events=good.select(FIELDS).cast(EVENT_SCHEMA),

@@ -93,7 +93,13 @@ select
             or (types[8] is not null and types[9] is not null)
             or (types[10] is not null and types[11] is not null)
             or (types[13] is not null and types[14] is not null) then 'repeated_field'
-        when len(list_filter(types[2:12], lambda t: t <> 'VARCHAR' and t <> 'NULL')) > 0
+        -- Element by element: a lambda, or any function of the list, takes five times as long.
+        when types[2] not in ('VARCHAR', 'NULL') or types[3] not in ('VARCHAR', 'NULL')
+            or types[4] not in ('VARCHAR', 'NULL') or types[5] not in ('VARCHAR', 'NULL')
+            or types[6] not in ('VARCHAR', 'NULL') or types[7] not in ('VARCHAR', 'NULL')
+            or types[8] not in ('VARCHAR', 'NULL') or types[9] not in ('VARCHAR', 'NULL')
+            or types[10] not in ('VARCHAR', 'NULL') or types[11] not in ('VARCHAR', 'NULL')
+            or types[12] not in ('VARCHAR', 'NULL')
             or coalesce(types[13], types[14], 'NULL') not in ('OBJECT', 'NULL') then 'wrong_type'
         when source is null or action is null then 'missing_field'
         when id is null then 'bad_id'
@@ -114,8 +120,9 @@ select
         when strlen(metadata) > $max_metadata_bytes then 'metadata_too_large'
     end as reason,
     -- A comma at the end of a list, and real numbers where DuckDB wrote the metadata anew: it rounds them.
-    reason is null and (
-        regexp_matches(line, ',[ \t\r\n]*[}\]]')
-        or coalesce(not contains(line, metadata) and regexp_matches(metadata, '[0-9][.eE]'), false)
-    ) as doubtful
+    -- Metadata that stands in the line as DuckDB wrote it has neither, and is most often the line's end.
+    reason is null and case
+        when metadata is null or contains(line, metadata) then regexp_matches(line, ',[ \t\r\n]*\}[ \t\r\n]*$')
+        else regexp_matches(line, ',[ \t\r\n]*[}\]]') or regexp_matches(metadata, '[0-9][.eE]')
+    end as doubtful
 from named

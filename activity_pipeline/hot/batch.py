@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from activity_pipeline.events.judge import EVENT_SCHEMA
+from activity_pipeline.events.model import DeadLetterReason
 
 PRODUCER = pa.field("producer", pa.int32(), nullable=False)
 BATCH_SCHEMA = pa.schema([*EVENT_SCHEMA, PRODUCER])
@@ -29,6 +30,8 @@ DEAD_LETTER_SCHEMA = pa.schema(
     ]
 )
 
+ORIGIN = DEAD_LETTER_SCHEMA.names[:5]
+"""The columns that say where a line came from."""
 
 OUTBOX = "outbox"
 """The producer that events out of an outbox are counted under."""
@@ -83,14 +86,17 @@ class Batch:
     Attributes:
         through: Id of the last entry in it.
         events: BATCH_SCHEMA, in the order of the stream.
-        lines: The line of each event with its newline, in case Postgres refuses its metadata after all.
-        origins: Columns of DEAD_LETTER_SCHEMA up to `producer_id`, a row per event, for the same case.
+        positions: int32, the place of each event among the lines.
+        lines: binary, all lines with their newlines, in case Postgres refuses metadata after all.
+        origins: ORIGIN columns of DEAD_LETTER_SCHEMA, texts as dictionaries, a row per line, for the
+            same case.
         dead_letters: DEAD_LETTER_SCHEMA, the events that were refused.
         receipts: One per producer, numbered as in `events`.
     """
 
     through: str
     events: pa.Table
+    positions: pa.Array
     lines: pa.Array
     origins: pa.Table
     dead_letters: pa.Table
@@ -106,6 +112,12 @@ class Batch:
     def received(self) -> int:
         """Events in the batch, refused ones included."""
         return sum(receipt.received for receipt in self.receipts)
+
+    def refuse(self, events: pa.Array, reason: DeadLetterReason) -> pa.Table:
+        """Make dead letters of some of the events, given by their numbers."""
+        lines = self.positions.take(events)
+        reasons = pa.array([reason.value] * len(lines), pa.string())
+        return dead_letters(self.origins.take(lines), reasons, self.lines.take(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +139,11 @@ def dead_letters(origins: pa.Table, reasons: pa.Array, lines: pa.Array) -> pa.Ta
     """Make dead letters of lines.
 
     Args:
-        origins: Columns of DEAD_LETTER_SCHEMA up to `producer_id`.
+        origins: ORIGIN columns, texts as dictionaries or plain.
         reasons: A DeadLetterReason for each line.
         lines: The lines, each with the newline that ended it: what is kept is the line itself.
     """
     kept = pc.binary_replace_slice(lines, start=-1, stop=_END, replacement=b"")
     ones = pa.array([1] * len(lines), pa.int32())
-    return pa.Table.from_arrays([*origins.columns, reasons, kept, ones], schema=DEAD_LETTER_SCHEMA)
+    columns = [*origins.columns, reasons, kept, ones]
+    return pa.Table.from_arrays(columns, DEAD_LETTER_SCHEMA.names).cast(DEAD_LETTER_SCHEMA)

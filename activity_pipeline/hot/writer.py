@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from activity_pipeline.events.model import FIELDS, DeadLetterReason
-from activity_pipeline.hot.batch import Batch, Drops, Stored, dead_letters
+from activity_pipeline.hot.batch import Batch, Drops, Stored
 from activity_pipeline.hot.connection import BulkConnection
 from activity_pipeline.hot.queries import load_queries
 
@@ -28,6 +28,9 @@ _SQL = load_queries(__file__)
 _HOT_STATES = ("open", "sealed")
 _DATA_REFUSED = ("22", "23", "54")
 """SQLSTATE classes that blame the rows: data exception, constraint violation, limit exceeded."""
+
+ROWS_PER_WRITE = 250
+"""Rows that the driver encodes before it sends them: while Postgres takes these in, it encodes the next."""
 
 KnownInArchive = Callable[[pa.Table, dict[str, int]], pa.Array]
 """(events, day -> newest generation) -> boolean per event: whether the archive holds it already."""
@@ -170,7 +173,7 @@ class _Store:
                 ("activity_logs_late", events.filter(late)),
             ):
                 if len(rows):
-                    self.cursor.adbc_ingest(table, rows, mode="append")
+                    self.cursor.adbc_ingest(table, rows.to_reader(ROWS_PER_WRITE), mode="append")
         except adbc_driver_manager.Error as error:
             if (error.sqlstate or "")[:2] in _DATA_REFUSED:
                 raise _CopyRefusedError from error
@@ -199,8 +202,7 @@ class _Store:
             "dead",
             "duplicate",
         )
-        reasons = pa.array([DeadLetterReason.METADATA_REFUSED.value] * len(refused), pa.string())
-        return dead_letters(self.batch.origins.take(refused), reasons, self.batch.lines.take(refused))
+        return self.batch.refuse(refused, DeadLetterReason.METADATA_REFUSED)
 
     def _count(self, refused: pa.Table) -> Stored:
         counts: dict[str, Counter[Any]] = {"inserted": Counter(), "duplicate": Counter()}

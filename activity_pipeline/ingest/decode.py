@@ -18,6 +18,7 @@ from activity_pipeline.events.model import DeadLetterReason, Rules
 from activity_pipeline.hot.batch import (
     BATCH_SCHEMA,
     DEAD_LETTER_SCHEMA,
+    ORIGIN,
     PRODUCER,
     UNSEQUENCED,
     Batch,
@@ -135,41 +136,30 @@ def decode_entries(
 
 def _judged(decoder: _Decoder, rules: Rules, through: Entry, now: datetime) -> Batch:
     raw = _split(b"".join(decoder.bodies))
-    counts = [opened.lines for opened in decoder.opened]
-    frame_of = np.repeat(np.arange(len(counts)), counts)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]) if counts else np.zeros(0)
-    producers = list(decoder.receipts)
-    receipt_of = pa.array([opened.receipt_number for opened in decoder.opened], pa.int32())
-    frames = pa.array(frame_of, pa.int32())
-    origins = pa.table(
-        {
-            "received_at": pa.array(
-                [_instant(opened.entry) for opened in decoder.opened], pa.timestamp("us", tz="UTC")
-            ).take(frames),
-            "shard": pa.array(np.full(len(raw), decoder.shard), pa.int32()),
-            "entry_id": pa.array([opened.entry.id for opened in decoder.opened], pa.string()).take(frames),
-            "line_number": pa.array(np.arange(len(raw)) - starts[frame_of], pa.int32()),
-            "producer_id": pa.array(producers, pa.string()).take(receipt_of.take(frames)),
-        }
-    )
+    producer_of_frame = pa.array([opened.receipt_number for opened in decoder.opened], pa.int32())
+    frames, origins = _origins(decoder)
     readable, torn = _utf8(raw)
-    lines = origins.select(["received_at", "entry_id", "line_number"]).append_column("line", raw)
-    lines = lines.take(readable).set_column(3, "line", raw.take(readable).cast(pa.string()))
+    lines = origins.append_column("line", readable.text)
+    if len(torn):
+        lines = lines.take(readable.positions)
     verdicts = judge(lines, rules, shard=decoder.shard, now=now)
-    good = readable.take(verdicts.event_positions)
-    refused = pa.concat_arrays([readable.take(verdicts.refused_positions), torn])
+    positions, refused = verdicts.event_positions, verdicts.refused_positions
+    if len(torn):
+        positions, refused = readable.positions.take(positions), readable.positions.take(refused)
+    refused = pa.concat_arrays([refused, torn])
     reasons = pa.concat_arrays(
         [verdicts.refused_reasons, pa.array([DeadLetterReason.NOT_UTF8.value] * len(torn), pa.string())]
     )
-    numbers = receipt_of.take(frames)
     receipts = list(decoder.receipts.values())
-    for number in numbers.take(refused).to_pylist():
+    for number in producer_of_frame.take(frames.take(refused)).to_pylist():
         receipts[number].dead_lettered += 1
+    producers = producer_of_frame.take(frames.take(positions))
     return Batch(
         through=through.id,
-        events=verdicts.events.append_column(PRODUCER, numbers.take(good)).cast(BATCH_SCHEMA),
-        lines=raw.take(good),
-        origins=origins.take(good),
+        events=verdicts.events.append_column(PRODUCER, producers).cast(BATCH_SCHEMA),
+        positions=positions,
+        lines=raw,
+        origins=origins,
         dead_letters=pa.concat_tables(
             [
                 dead_letters(origins.take(refused), reasons, raw.take(refused)),
@@ -178,6 +168,30 @@ def _judged(decoder: _Decoder, rules: Rules, through: Entry, now: datetime) -> B
         ),
         receipts=receipts,
     )
+
+
+def _origins(decoder: _Decoder) -> tuple[pa.Array, pa.Table]:
+    """Return the frame of each line, and where each line came from: see `Batch.origins`."""
+    opened = decoder.opened
+    counts = [each.lines for each in opened]
+    frame_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    first_line = np.concatenate([[0], np.cumsum(counts)[:-1]]) if counts else np.zeros(0)
+    frames = pa.array(frame_of, pa.int32())
+    of_frame = {
+        "received_at": pa.array([_instant(each.entry) for each in opened], pa.timestamp("us", tz="UTC")),
+        "entry_id": pa.array([each.entry.id for each in opened], pa.string()),
+        "producer_id": pa.array(list(decoder.receipts), pa.string()).take(
+            pa.array([each.receipt_number for each in opened], pa.int32())
+        ),
+    }
+    # Dictionaries: a frame's values are held once and not per line.
+    columns = {
+        name: pa.DictionaryArray.from_arrays(frames, values) if len(values) else values
+        for name, values in of_frame.items()
+    }
+    columns["shard"] = pa.array(np.full(len(frames), decoder.shard), pa.int32())
+    columns["line_number"] = pa.array(np.arange(len(frames)) - first_line[frame_of], pa.int32())
+    return frames, pa.table(columns).select(ORIGIN)
 
 
 def _without_blank_lines(body: bytes) -> tuple[bytes, int]:
@@ -197,15 +211,28 @@ def _split(body: bytes) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(body)])
 
 
-def _utf8(lines: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return the positions of lines that are UTF-8, and of the others."""
-    every = pa.array(range(len(lines)), pa.int32())
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    """The lines that are UTF-8.
+
+    Attributes:
+        positions: int32, which of all lines they are.
+        text: string, one per line of all; what is not UTF-8 is null.
+    """
+
+    positions: pa.Array
+    text: pa.Array
+
+
+def _utf8(lines: pa.Array) -> tuple[_Readable, pa.Array]:
+    """Return the lines that are UTF-8, and the positions of the others."""
+    every = pa.array(np.arange(len(lines), dtype=np.int32))
     try:
-        lines.cast(pa.string())
+        return _Readable(every, lines.cast(pa.string())), every.slice(0, 0)
     except pa.ArrowInvalid:
         valid = pa.array([_is_utf8(line) for line in lines.to_pylist()], pa.bool_())
-        return every.filter(valid), every.filter(pa.compute.invert(valid))
-    return every, every.slice(0, 0)
+    text = pa.compute.if_else(valid, lines, None).cast(pa.string())
+    return _Readable(every.filter(valid), text), every.filter(pa.compute.invert(valid))
 
 
 def _is_utf8(line: bytes) -> bool:

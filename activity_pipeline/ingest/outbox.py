@@ -22,44 +22,103 @@ from activity_pipeline.hot.batch import OUTBOX, Batch, Stored
 from activity_pipeline.hot.connection import BulkConnection, Statements, connect, gave_way, open_hot
 from activity_pipeline.hot.outbox import OutboxRow, claim_rows, open_outbox, read_waiting, refused_before
 from activity_pipeline.hot.writer import KnownInArchive
+from activity_pipeline.ingest.config import DrainConfig
 from activity_pipeline.ingest.decode import decode_entries
-from activity_pipeline.ingest.drain import MAX_BATCH_BYTES, POLL_S, DrainConfig, DrainReport
+from activity_pipeline.ingest.reader import MAX_BATCH_BYTES
+from activity_pipeline.ingest.report import DrainReport
+from activity_pipeline.ingest.shard import POLL_S
 from activity_pipeline.queue.read import Entry, EntryId
 
 logger = logging.getLogger(__name__)
 COUNTED_ROWS = 1000
 
 
-def drain_outbox(
-    config: DrainConfig,
-    number: int,
-    known_in_archive: KnownInArchive,
-    *,
-    on_batch: Callable[[Batch, Stored], None] | None = None,
-) -> DrainReport:
-    """Drain one outbox until it has been idle or the budget is spent.
+class OutboxDrain:
+    """Drains one outbox over connections of its own."""
 
-    An application's database that does not answer is reported and holds up nothing else.
+    def __init__(
+        self,
+        config: DrainConfig,
+        number: int,
+        known_in_archive: KnownInArchive,
+        on_batch: Callable[[Batch, Stored], None] | None,
+    ) -> None:
+        """Prepare to drain `config.outboxes[number]`; see `drain` for the other arguments."""
+        self.config = config
+        self.number = number
+        # Below the numbers of the streams, so that a dead letter says where its row came from.
+        self.shard = -1 - number
+        self.known_in_archive = known_in_archive
+        self.on_batch = on_batch
+        self.report = DrainReport()
 
-    Args:
-        config: Where and how.
-        number: Which of `config.outboxes`.
-        known_in_archive: Tells which late events the archive holds already.
-        on_batch: Called after each commit.
+    def run(self) -> DrainReport:
+        """Drain until the outbox has been idle or the budget is spent.
 
-    Raises:
-        StoreError: The sink does not answer, or one of the two went away.
-    """
-    dsn = config.outboxes[number]
-    with open_hot(config.postgres_dsn) as (statements, sink), contextlib.ExitStack() as stack:
-        outbox = sink
-        if dsn != config.postgres_dsn:
+        An application's database that does not answer is reported and holds up nothing else.
+        """
+        dsn = self.config.outboxes[self.number]
+        with open_hot(self.config.postgres_dsn) as (statements, sink), contextlib.ExitStack() as stack:
+            outbox = sink
+            if dsn != self.config.postgres_dsn:
+                try:
+                    outbox = stack.enter_context(open_outbox(dsn))
+                except StoreError as error:
+                    said = f"outbox {self.number + 1}: {error}"
+                    logger.warning("left for later: %s", said)
+                    self.report.outboxes_away.append(said)
+                    return self.report
+            self._until_idle(outbox, sink, statements)
+        return self.report
+
+    def _until_idle(self, outbox: BulkConnection, sink: BulkConnection, statements: Statements) -> None:
+        started = last_row = time.monotonic()
+        while time.monotonic() - started < self.config.budget_s:
+            since = time.perf_counter()
             try:
-                outbox = stack.enter_context(open_outbox(dsn))
-            except StoreError as error:
-                logger.warning("outbox %d is left for later: %s", number + 1, error)
-                return DrainReport(outboxes_away=[f"outbox {number + 1}: {error}"])
-        return _OutboxDrain(config, number, known_in_archive, on_batch, statements, sink, outbox).run()
+                stored = self._one_batch(outbox, sink, statements)
+            except adbc_driver_manager.Error as error:
+                # A stream's batch holds the same events in another order.
+                if not gave_way(error):
+                    raise
+                continue
+            if stored:
+                last_row = time.monotonic()
+                self.report.seconds += time.perf_counter() - since
+            elif time.monotonic() - last_row >= self.config.idle_s:
+                break
+            else:
+                time.sleep(POLL_S)
+
+    def _one_batch(self, outbox: BulkConnection, sink: BulkConnection, statements: Statements) -> bool:
+        """Take and store rows; return whether there were any."""
+        limits = {"max_rows": self.config.batch_rows, "max_bytes": MAX_BATCH_BYTES}
+        with claim_rows(outbox, sink, **limits) as claim:
+            if not claim.rows:
+                return False
+            entries = [_entry(row) for row in claim.rows]
+            known = refused_before(statements, self.shard, [entry.id for entry in entries])
+            entries = [entry for entry in entries if entry.id not in known]
+            if not entries:
+                claim.delete()
+                return True
+            # All that was taken: what is left over would be deleted with the rest.
+            batch = decode_entries(
+                entries, self.config.rules, shard=self.shard, max_rows=sys.maxsize, max_bytes=sys.maxsize
+            )
+            hot_days.ensure_days(statements, batch.days, hot_since=hot_since(today(), self.config.hot_days))
+            stored = claim.store(batch, self.known_in_archive)
+        if stored is None:
+            return False
+        self.report.add(batch, stored)
+        self.report.from_outbox += batch.received
+        if self.on_batch:
+            self.on_batch(batch, stored)
+        return True
+
+
+def _entry(row: OutboxRow) -> Entry:
+    return Entry(EntryId(f"{row.milliseconds}-{row.id}"), {b"e": row.line, b"p": OUTBOX.encode()})
 
 
 @contextlib.contextmanager
@@ -87,78 +146,3 @@ def watch_outboxes(dsns: Sequence[str]) -> Iterator[Callable[[], int]]:
             return waiting
 
         yield count
-
-
-class _OutboxDrain:
-    """One outbox's loop."""
-
-    def __init__(
-        self,
-        config: DrainConfig,
-        number: int,
-        known_in_archive: KnownInArchive,
-        on_batch: Callable[[Batch, Stored], None] | None,
-        statements: Statements,
-        sink: BulkConnection,
-        outbox: BulkConnection,
-    ) -> None:
-        self.config = config
-        # Below the numbers of the streams, so that a dead letter says where its row came from.
-        self.shard = -1 - number
-        self.known_in_archive = known_in_archive
-        self.on_batch = on_batch
-        self.statements = statements
-        self.sink = sink
-        self.outbox = outbox
-        self.report = DrainReport()
-
-    def run(self) -> DrainReport:
-        started = last_row = time.monotonic()
-        while time.monotonic() - started < self.config.budget_s:
-            try:
-                stored = self._one_batch()
-            except adbc_driver_manager.Error as error:
-                # A stream's batch holds the same events in another order.
-                if not gave_way(error):
-                    raise
-                continue
-            if stored:
-                last_row = time.monotonic()
-            elif time.monotonic() - last_row >= self.config.idle_s:
-                break
-            else:
-                time.sleep(POLL_S)
-        return self.report
-
-    def _one_batch(self) -> bool:
-        started = time.perf_counter()
-        with claim_rows(
-            self.outbox, self.sink, max_rows=self.config.batch_rows, max_bytes=MAX_BATCH_BYTES
-        ) as claim:
-            if not claim.rows:
-                return False
-            entries = [_entry(row) for row in claim.rows]
-            known = refused_before(self.statements, self.shard, [entry.id for entry in entries])
-            entries = [entry for entry in entries if entry.id not in known]
-            if not entries:
-                claim.delete()
-                return True
-            # All that was taken: what is left over would be deleted with the rest.
-            batch = decode_entries(
-                entries, self.config.rules, shard=self.shard, max_rows=sys.maxsize, max_bytes=sys.maxsize
-            )
-            hot_days.ensure_days(
-                self.statements, batch.days, hot_since=hot_since(today(), self.config.hot_days)
-            )
-            stored = claim.store(batch, self.known_in_archive)
-        if stored is None:
-            return False
-        self.report.add(batch, stored, time.perf_counter() - started)
-        self.report.from_outbox += batch.received
-        if self.on_batch:
-            self.on_batch(batch, stored)
-        return True
-
-
-def _entry(row: OutboxRow) -> Entry:
-    return Entry(EntryId(f"{row.milliseconds}-{row.id}"), {b"e": row.line, b"p": OUTBOX.encode()})
