@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 from activity_pipeline.errors import SettingsError
 
 PREFIX = "ACTIVITY_"
+LOWEST = {"queue_shards": 1, "hot_days": 1, "batch_rows": 1, "max_metadata_bytes": 2, "spool_bytes": 0}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             the folder `archive` of the state folder.
         state_dir: Folder of the embedded servers, Dagster's home and the spool.
         spool_dir: Where a producer keeps frames while Redis is away; empty: a folder of the user's own.
+        spool_bytes: Most bytes that the producers of this user keep there.
         queue_shards: Number of streams.
         hot_days: Days that stay in Postgres, today included.
         first_day: Earliest day an event may lie on; also Dagster's first partition.
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     archive_url: str = ""
     state_dir: str = ".activity"
     spool_dir: str = ""
+    spool_bytes: int = 1024 * 1024 * 1024
     queue_shards: int = 1
     hot_days: int = 30
     first_day: str = "2000-01-01"
@@ -119,7 +122,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: str =
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"a setting {PREFIX}… is wrong: {error}") from error
-    for name, lowest in (("queue_shards", 1), ("hot_days", 1), ("batch_rows", 1), ("max_metadata_bytes", 2)):
+    for name, lowest in LOWEST.items():
         if getattr(settings, name) < lowest:
             raise SettingsError(f"{PREFIX}{name.upper()} must be at least {lowest}")
     return settings

@@ -40,3 +40,19 @@ def bind(**fields: Any) -> Iterator[None]:
         yield
     finally:
         bound.reset(token)
+
+
+def fill(
+    entity_type: Any, entity_id: Any, user_id: Any, status: Any, metadata: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Return the arguments of a call of `log` with what is bound in place of what is None."""
+    fields, extra = bound.get() or ({}, {})
+    if extra and (metadata is None or isinstance(metadata, dict)):
+        metadata = {**extra, **(metadata or {})}
+    return (
+        fields.get("entity_type") if entity_type is None else entity_type,
+        fields.get("entity_id") if entity_id is None else entity_id,
+        fields.get("user_id") if user_id is None else user_id,
+        fields.get("status") if status is None else status,
+        metadata,
+    )

@@ -10,7 +10,6 @@ import msgspec
 
 from activity_pipeline.errors import EventError
 from activity_pipeline.events.model import DEFAULT_STATUS
-from activity_pipeline.producer.context import bound
 from activity_pipeline.producer.stats import DropReason
 
 
@@ -32,12 +31,13 @@ class EventLine(msgspec.Struct, omit_defaults=True, gc=False):
 encode_line = msgspec.json.Encoder().encode
 """From an EventLine to its bytes."""
 
+_now = datetime.now
+
 
 def encode_event(
-    *,
     event_id: str,
-    source: object,
     timestamp: object,
+    source: object,
     action: object,
     entity_type: object,
     entity_id: object,
@@ -47,36 +47,26 @@ def encode_event(
 ) -> bytes:
     """Return the event as one line of JSON without a line ending; absent fields are left out.
 
-    What is None is taken from `bind`. The arguments come from an application that no type checker
-    may have read, hence `object`.
+    The arguments come from an application that no type checker may have read, hence `object`.
 
     Raises:
         EventError: With `reason`: a field is of the wrong type, or JSON cannot hold the metadata.
     """
-    around = bound.get()
-    if around is not None:
-        fields, extra = around
-        entity_type = fields.get("entity_type") if entity_type is None else entity_type
-        entity_id = fields.get("entity_id") if entity_id is None else entity_id
-        user_id = fields.get("user_id") if user_id is None else user_id
-        status = fields.get("status") if status is None else status
-        if extra and (metadata is None or isinstance(metadata, dict)):
-            metadata = {**extra, **(metadata or {})}
+    if timestamp is None:
+        timestamp = _now(UTC)
     if status is None:
         status = DEFAULT_STATUS
     if not (
         isinstance(source, str)
         and isinstance(action, str)
         and isinstance(status, str)
+        and isinstance(timestamp, (datetime, str))
         and (metadata is None or isinstance(metadata, dict))
         and (entity_type is None or isinstance(entity_type, str))
         and (user_id is None or isinstance(user_id, (str, UUID)))
-        and (timestamp is None or isinstance(timestamp, (datetime, str)))
     ):
         raise EventError("a field of the event is of the wrong type", reason=DropReason.WRONG_TYPE.value)
     try:
-        if timestamp is None:
-            timestamp = datetime.now(UTC)
         if entity_id is not None and not isinstance(entity_id, str):
             entity_id = str(entity_id)
         return encode_line(

@@ -11,13 +11,20 @@ drain moves it on. Neither driver is imported here: a connection is known by wha
 from __future__ import annotations
 
 import inspect
-from datetime import datetime
-from typing import Any, TypedDict, Unpack
-from uuid import UUID
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 from activity_pipeline.errors import EventError
 from activity_pipeline.events.ids import new_id
+from activity_pipeline.producer.context import fill
 from activity_pipeline.producer.encoding import encode_event
+from activity_pipeline.producer.redaction import Redaction, Redactor
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from activity_pipeline.producer.asynchronous import EventFields
 
 _INSERT = {
     "format": "insert into activity_outbox (line) values (%s)",
@@ -30,19 +37,14 @@ _IDLE = 0
 """libpq's transaction status PQTRANS_IDLE: there is none."""
 
 
-class EventFields(TypedDict, total=False):
-    """What an event may have, as in `ActivityLogger.log`."""
-
-    entity_type: str | None
-    entity_id: str | int | UUID | None
-    user_id: str | UUID | None
-    status: str | None
-    metadata: dict[str, Any] | None
-    timestamp: datetime | str | None
-    event_id: str | UUID | None
-
-
-def log_in_transaction(connection: Any, action: str, *, source: str, **fields: Unpack[EventFields]) -> str:
+def log_in_transaction(
+    connection: Any,
+    action: str,
+    *,
+    source: str,
+    redact: Sequence[str | Redactor] = (),
+    **fields: Unpack[EventFields],
+) -> str:
     """Log one event in the transaction that the connection is in; return the event's id.
 
     The event goes the way of the business change: a rollback, also one to a savepoint, takes it
@@ -52,14 +54,15 @@ def log_in_transaction(connection: Any, action: str, *, source: str, **fields: U
         connection: A psycopg, psycopg2 or Django connection, or a SQLAlchemy Connection or Session.
         action: What was done, 1 to 128 characters.
         source: Which application this is, 1 to 64 characters.
+        redact: As in `ActivityLogger`.
         **fields: As in `ActivityLogger.log`.
 
     Raises:
-        EventError: The event is malformed, or the connection is in no transaction (autocommit).
+        EventError: The event is malformed or cannot be redacted, or there is no transaction (autocommit).
         TypeError: The connection is of an unknown or asynchronous kind, or a field is unknown.
         Exception: Whatever the driver raises. Let it take the transaction with it.
     """
-    event_id, line = _encode(action, source=source, **fields)
+    event_id, line = _encode(action, source, redact, **fields)
     if hasattr(connection, "run_sync") or inspect.iscoroutinefunction(getattr(connection, "execute", None)):
         raise TypeError("the connection is asynchronous: use log_in_transaction_async")
     if callable(getattr(connection, "connection", None)):
@@ -78,15 +81,22 @@ def log_in_transaction(connection: Any, action: str, *, source: str, **fields: U
 
 
 async def log_in_transaction_async(
-    connection: Any, action: str, *, source: str, **fields: Unpack[EventFields]
+    connection: Any,
+    action: str,
+    *,
+    source: str,
+    redact: Sequence[str | Redactor] = (),
+    **fields: Unpack[EventFields],
 ) -> str:
     """Do the same with psycopg's AsyncConnection or SQLAlchemy's AsyncConnection or AsyncSession."""
     if hasattr(connection, "run_sync"):
-        event_id: str = await connection.run_sync(log_in_transaction, action, source=source, **fields)
+        event_id: str = await connection.run_sync(
+            log_in_transaction, action, source=source, redact=redact, **fields
+        )
         return event_id
     if not inspect.iscoroutinefunction(getattr(connection, "execute", None)):
         raise TypeError(f"{type(connection).__name__} is not an asynchronous connection")
-    event_id, line = _encode(action, source=source, **fields)
+    event_id, line = _encode(action, source, redact, **fields)
     _require_transaction(connection)
     await connection.execute(_INSERT["format"], (line,))
     return event_id
@@ -94,8 +104,9 @@ async def log_in_transaction_async(
 
 def _encode(
     action: str,
-    *,
     source: str,
+    redact: Sequence[str | Redactor],
+    *,
     entity_type: str | None = None,
     entity_id: str | int | UUID | None = None,
     user_id: str | UUID | None = None,
@@ -106,17 +117,10 @@ def _encode(
 ) -> tuple[str, str]:
     """Return the event's id and its line."""
     text_id = new_id() if event_id is None else str(event_id)
-    line = encode_event(
-        event_id=text_id,
-        source=source,
-        action=action,
-        timestamp=timestamp,
-        entity_type=entity_type,
-        entity_id=entity_id,
-        user_id=user_id,
-        status=status,
-        metadata=metadata,
-    )
+    filled = fill(entity_type, entity_id, user_id, status, metadata)
+    line = encode_event(text_id, timestamp, source, action, *filled)
+    if redact:
+        line = Redaction(redact)(line)
     return text_id, line.decode()
 
 

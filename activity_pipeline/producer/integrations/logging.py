@@ -49,15 +49,15 @@ class ActivityHandler(logging.Handler):
                 return
             extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
             fields = {name: str(value) for name in FIELDS if (value := extra.pop(name, None)) is not None}
-            if record.levelno >= logging.ERROR:
-                fields.setdefault("status", "failure")
-            user = user_fields(fields.pop("user_id", None))
+            user = user_fields(fields.get("user_id"))
             self.activity.log(
                 (self.action or record.name)[: MAX_CHARACTERS["action"]],
+                entity_type=fields.get("entity_type"),
+                entity_id=fields.get("entity_id"),
                 user_id=user.pop("user_id", None),
+                status=fields.get("status", "failure" if record.levelno >= logging.ERROR else None),
                 timestamp=datetime.fromtimestamp(record.created, UTC),
                 metadata={**user, **_plain(extra), **self._metadata(record)},
-                **fields,
             )
         except Exception:
             self.handleError(record)

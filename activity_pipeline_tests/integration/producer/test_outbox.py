@@ -93,6 +93,16 @@ def test_an_own_id_and_instant_are_kept(database: str, observer: Statements) -> 
     }
 
 
+def test_secrets_are_redacted(database: str, observer: Statements) -> None:
+    with psycopg.connect(database) as connection:
+        metadata = {"card": {"number": "4111"}, "total": 7}
+        log_in_transaction(connection, "paid", source="shop", redact=["number"], metadata=metadata)
+        with pytest.raises(EventError):
+            log_in_transaction(connection, "lost", source="shop", redact=[lambda event: event["nothing"]])
+    (event,) = events(observer)
+    assert event["metadata"] == {"card": {"number": "[redacted]"}, "total": 7}
+
+
 def test_psycopg_rolls_back_and_to_savepoints(database: str, observer: Statements) -> None:
     with psycopg.connect(database) as connection:
         with connection.transaction():
