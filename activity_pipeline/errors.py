@@ -7,6 +7,8 @@
     +-- QueueError                Redis cannot be trusted with the queue
     |   +-- QueueRewoundError     the stream's last id lies below the stored offset
     |   +-- QueueEvictsError      Redis may evict the queue under memory pressure
+    |   +-- QueueTimeoutError     Redis did not answer in time
+    +-- DeliveryTimeoutError      an event that is waited for is still on its way
     +-- StoreError                Postgres is not as the code expects it
     |   +-- MigrationError        a migration is missing, changed after it ran, or failed
     +-- ArchiveError              the Parquet archive
@@ -22,6 +24,7 @@ attributes, so that a caller never parses a message.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -65,6 +68,17 @@ class QueueRewoundError(QueueError):
 
 class QueueEvictsError(QueueError):
     """Redis may evict the queue: set maxmemory-policy to noeviction."""
+
+
+class QueueTimeoutError(QueueError):
+    """Redis did not answer in time."""
+
+
+class DeliveryTimeoutError(ActivityError):
+    """Redis has not accepted the event in time. It is not lost: it stays on its way, or in the spool."""
+
+    event_id: str
+    accepted: Callable[[], bool]
 
 
 class StoreError(ActivityError):

@@ -7,6 +7,7 @@ Each setting is `ACTIVITY_<NAME>` in the environment or in a `.env` file of the 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dotenv import dotenv_values
 from activity_pipeline.errors import SettingsError
 
 PREFIX = "ACTIVITY_"
+LOWEST = {"queue_shards": 1, "hot_days": 1, "batch_rows": 1, "max_metadata_bytes": 2, "spool_bytes": 0}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,12 +25,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         postgres_dsn: libpq URI of the database; empty starts the embedded one.
+        outbox_dsn: libpq URIs of the databases whose outbox is drained, comma-separated; empty: postgres_dsn.
         dagster_postgres_url: libpq URI of Dagster's own database; empty starts the embedded one.
         redis_url: URL of the Redis that holds the queue; empty starts the embedded one.
         archive_url: Root of the Parquet archive: a folder or any Arrow file system URL; empty means
             the folder `archive` of the state folder.
         state_dir: Folder of the embedded servers, Dagster's home and the spool.
         spool_dir: Where a producer keeps frames while Redis is away; empty: a folder of the user's own.
+        spool_bytes: Most bytes that the producers of this user keep there.
         queue_shards: Number of streams.
         hot_days: Days that stay in Postgres, today included.
         first_day: Earliest day an event may lie on; also Dagster's first partition.
@@ -44,11 +48,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     postgres_dsn: str = ""
+    outbox_dsn: str = ""
     dagster_postgres_url: str = ""
     redis_url: str = ""
     archive_url: str = ""
     state_dir: str = ".activity"
     spool_dir: str = ""
+    spool_bytes: int = 1024 * 1024 * 1024
     queue_shards: int = 1
     hot_days: int = 30
     first_day: str = "2000-01-01"
@@ -66,6 +72,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def state_path(self) -> Path:
         """The state folder, absolute."""
         return Path(self.state_dir).expanduser().resolve()
+
+    @property
+    def outbox_dsns(self) -> tuple[str, ...]:
+        """The databases whose outbox is drained; none where only the sink has one."""
+        # A URI may list several hosts, with commas of its own.
+        return tuple(filter(None, re.split(r"[,\s]+(?=postgres(?:ql)?://)", self.outbox_dsn.strip(", "))))
 
     @property
     def archive_root(self) -> str:
@@ -110,7 +122,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: str =
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"a setting {PREFIX}… is wrong: {error}") from error
-    for name, lowest in (("queue_shards", 1), ("hot_days", 1), ("batch_rows", 1), ("max_metadata_bytes", 2)):
+    for name, lowest in LOWEST.items():
         if getattr(settings, name) < lowest:
             raise SettingsError(f"{PREFIX}{name.upper()} must be at least {lowest}")
     return settings

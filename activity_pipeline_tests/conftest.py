@@ -23,7 +23,7 @@ from activity_pipeline.archive.reader import KnownEvents
 from activity_pipeline.events.frame import Frame
 from activity_pipeline.hot.connection import BulkConnection, Statements, connect, connect_bulk
 from activity_pipeline.hot.ledger import Ledger, read_ledger
-from activity_pipeline.hot.migrations import migrate
+from activity_pipeline.hot.migrations import migrate, migrate_outbox
 from activity_pipeline.ingest import DrainConfig, DrainReport, drain
 from activity_pipeline.local import LocalStack
 from activity_pipeline.queue.append import append
@@ -102,6 +102,15 @@ def empty_database(databases: Databases) -> Iterator[str]:
 def database(databases: Databases) -> Iterator[str]:
     """The DSN of a fresh, migrated database."""
     yield from databases.lend(databases.take())
+
+
+@pytest.fixture
+def application(databases: Databases) -> Iterator[str]:
+    """The DSN of an application's own database, with nothing of ours but the outbox."""
+    for dsn in databases.lend(databases.create("template1")):
+        with connect(dsn) as connection:
+            migrate_outbox(connection)
+        yield dsn
 
 
 @dataclass(frozen=True)

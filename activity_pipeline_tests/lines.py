@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 import zstandard
 
-from activity_pipeline.events.frame import MAX_FRAME_BYTES
+from activity_pipeline.events.model import MAX_FRAME_BYTES, Rules
 from activity_pipeline.events.model import DeadLetterReason as Reason
-from activity_pipeline.events.model import Rules
 
 RULES = Rules(allowed_statuses=("success", "failed"))
 """The rules that the broken lines are held against."""

@@ -133,7 +133,7 @@ def import_(files: tuple[Path, ...], file_format: str, rebase: bool, as_json: bo
 @click.command()
 @json_option
 def drain(as_json: bool) -> None:
-    """Take all events that wait in the queue into Postgres, then stop.
+    """Take all events that wait in the queue and the outboxes into Postgres, then stop.
 
     Example: activity-pipeline drain --json
     """
@@ -150,6 +150,7 @@ def drain(as_json: bool) -> None:
         report = drain_queue(DrainConfig.of(own), KnownEvents(ArchiveStore(settings.archive_root)))
     figures = {
         "received": report.received,
+        "from_outbox": report.from_outbox,
         "inserted": sum(report.inserted.values()),
         "duplicate": sum(report.duplicate.values()),
         "dead_lettered": report.dead_lettered,
@@ -162,6 +163,8 @@ def drain(as_json: bool) -> None:
         print_json(figures)
     else:
         print_pairs("drained", figures)
+    if report.outboxes_away:
+        raise ActivityError("; ".join(report.outboxes_away))
 
 
 COMMANDS = [log, import_, drain]

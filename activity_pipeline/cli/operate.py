@@ -36,18 +36,34 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 @click.command()
 @click.option("--to", type=click.IntRange(0), help="Go to this version, also back; default: the newest.")
+@click.option("--outbox", is_flag=True, help="Make the outboxes of ACTIVITY_OUTBOX_DSN, nothing else.")
 @json_option
-def migrate(to: int | None, as_json: bool) -> None:
+def migrate(to: int | None, outbox: bool, as_json: bool) -> None:
     """Bring the schema of Postgres up to date.
 
     Example: activity-pipeline migrate
     """
     from activity_pipeline.hot.connection import connect
     from activity_pipeline.hot.migrations import migrate as migrate_schema
+    from activity_pipeline.hot.migrations import migrate_outbox
     from activity_pipeline.local.services import services
 
-    with services(load_settings(), migrated=False) as settings, connect(settings.postgres_dsn) as connection:
-        taken = migrate_schema(connection, to=to)
+    if outbox:
+        if to is not None:
+            raise click.UsageError("--outbox goes forward alone: leave out --to")
+        databases = load_settings().outbox_dsns
+        if not databases:
+            raise click.UsageError("ACTIVITY_OUTBOX_DSN names no database; the sink has its outbox already")
+        taken = []
+        for dsn in databases:
+            with connect(dsn) as connection:
+                taken += migrate_outbox(connection)
+    else:
+        with (
+            services(load_settings(), migrated=False) as settings,
+            connect(settings.postgres_dsn) as connection,
+        ):
+            taken = migrate_schema(connection, to=to)
     if as_json:
         print_json({"taken": taken})
     else:

@@ -37,9 +37,13 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
         with open_hot(self.postgres_dsn) as connections:
             yield connections
 
-    def drain(self) -> DrainReport:
-        """Drain the queue until it is idle or the budget of the settings is spent."""
-        settings = msgspec.structs.replace(
-            self.settings, redis_url=self.redis_url, postgres_dsn=self.postgres_dsn
+    @property
+    def drain_config(self) -> DrainConfig:
+        """What is drained, and how."""
+        return DrainConfig.of(
+            msgspec.structs.replace(self.settings, redis_url=self.redis_url, postgres_dsn=self.postgres_dsn)
         )
-        return drain(DrainConfig.of(settings), KnownEvents(self.store))
+
+    def drain(self) -> DrainReport:
+        """Drain queue and outboxes until they are idle or the budget of the settings is spent."""
+        return drain(self.drain_config, KnownEvents(self.store))

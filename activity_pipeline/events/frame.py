@@ -20,10 +20,7 @@ import msgspec
 import zstandard
 
 from activity_pipeline.errors import FrameError
-from activity_pipeline.events.model import DeadLetterReason
-
-MAX_FRAME_BYTES = 64 * 1024 * 1024
-"""Most bytes that a frame may inflate to. Larger is refused before it is inflated."""
+from activity_pipeline.events.model import MAX_FRAME_BYTES, DeadLetterReason
 
 COMPRESS_FROM_BYTES = 1024
 """Below this a frame is sent plain: zstd's header would eat the gain."""

@@ -25,6 +25,9 @@ ALIASES = {"entityType": "entity_type", "entityId": "entity_id", "userId": "user
 MAX_CHARACTERS = {"source": 64, "action": 128, "entity_type": 64, "entity_id": 512, "status": 32}
 """Longest text of each field, in characters. The shortest is 1 for source, action and status, else 0."""
 
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+"""Most bytes of events in one wire frame. Larger is refused before it is inflated."""
+
 DEFAULT_STATUS = "success"
 DEFAULT_METADATA_BYTES = 64 * 1024
 DEFAULT_MAX_AHEAD_HOURS = 24

@@ -33,6 +33,12 @@ DEAD_LETTER_SCHEMA = pa.schema(
 ORIGIN = DEAD_LETTER_SCHEMA.names[:5]
 """The columns that say where a line came from."""
 
+OUTBOX = "outbox"
+"""The producer that events out of an outbox are counted under."""
+
+UNSEQUENCED = frozenset({"", OUTBOX})
+"""Producers that number nothing, as activity_is_sequenced has them: what they issued is what arrived."""
+
 _END = 2**31 - 1
 """Past the end of any line."""
 
@@ -57,8 +63,8 @@ class Receipt:
     """What one producer sent in a batch.
 
     Attributes:
-        producer_id: Empty for entries that name none: those have no sequence.
-        issued: Highest sequence number seen plus one; for no producer, the events received.
+        producer_id: Empty for entries that name none.
+        issued: Highest sequence number seen plus one; for those of UNSEQUENCED, the events received.
         ranges: Sequence numbers received, as (first, end) with the end excluded.
         received: Events received.
         dead_lettered: Events of this batch that were refused.

@@ -10,8 +10,9 @@ with producers as (
         coalesce(sum(redelivered), 0)::bigint as redelivered,
         coalesce(sum(received), 0)::bigint as received,
         coalesce(sum(activity_count(dropped_sequences)), 0)::bigint as dropped,
-        coalesce(sum(issued - activity_count(sequences + dropped_sequences)) filter (where producer_id <> ''), 0)::bigint
-            as missing,
+        coalesce(
+            sum(issued - activity_count(sequences + dropped_sequences)) filter (where activity_is_sequenced(producer_id)), 0
+        )::bigint as missing,
         coalesce(sum(inserted), 0)::bigint as inserted,
         coalesce(sum(duplicate), 0)::bigint as duplicate,
         coalesce(sum(dead_lettered), 0)::bigint as dead_lettered
@@ -48,9 +49,10 @@ from producers, days, kept, states
 -- The same by producer.
 select
     producer_id, issued, redelivered, received, activity_count(dropped_sequences) as dropped,
-    case when producer_id = '' then 0 else issued - activity_count(sequences + dropped_sequences) end as missing,
+    case when activity_is_sequenced(producer_id) then issued - activity_count(sequences + dropped_sequences) else 0 end
+        as missing,
     inserted, duplicate, dead_lettered,
-    case when producer_id = '' then '{}'
-        else (int8multirange(int8range(0, issued)) - sequences - dropped_sequences)::text end as missing_ranges
+    case when activity_is_sequenced(producer_id)
+        then (int8multirange(int8range(0, issued)) - sequences - dropped_sequences)::text else '{}' end as missing_ranges
 from activity_producers
 order by last_seen desc, producer_id

@@ -38,6 +38,11 @@ class Migration:
     back: LiteralString
 
     @property
+    def is_outbox(self) -> bool:
+        """Whether the step is about the outbox, which may live in a database without the rest."""
+        return self.name.partition("_")[2].startswith("outbox")
+
+    @property
     def sha256(self) -> str:
         """Hash of the way forward."""
         return hashlib.sha256(self.forward.encode()).hexdigest()
@@ -79,6 +84,23 @@ def migrate(connection: Statements, *, to: int | None = None) -> list[str]:
                 taken.append(known[version].name)
         _put_functions(connection, keep=target > 0)
     return taken
+
+
+def migrate_outbox(connection: Statements) -> list[str]:
+    """Bring the outbox alone up to date, in the database of an application; return the steps taken.
+
+    Raises:
+        MigrationError: As `migrate`.
+    """
+    known = {migration.version: migration for migration in available()}
+    with connection.transaction():
+        connection.execute(_SQL["lock"])
+        connection.execute(_SQL["create_table"])
+        applied = _applied(connection, known)
+        due = [step for version, step in known.items() if step.is_outbox and version not in applied]
+        for step in due:
+            _step(connection, step.forward, step, _SQL["remember"])
+    return [step.name for step in due]
 
 
 def pending(connection: Statements) -> list[str]:

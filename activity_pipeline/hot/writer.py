@@ -58,20 +58,42 @@ class ShardClaim:
         Returns:
             What became of the batch; None where another drain stored it meanwhile.
         """
-        for by_copy in (True, False):
-            try:
-                with self._connection.cursor() as cursor:
-                    stored = _Store(cursor, batch, self._known_in_archive).run(by_copy=by_copy)
-                    cursor.execute(_SQL["move_offset"], parameters=(self.shard, batch.through))
-                self._connection.commit()
-            except _CopyRefusedError:
-                # The driver cannot go back to a savepoint, so the lock goes with the transaction.
-                self._connection.rollback()
-                if _lock(self._connection, self.shard) != self.offset:
-                    return None
-            else:
-                return stored
-        raise AssertionError("the staging table refuses no row")
+        return store_batch(
+            self._connection,
+            batch,
+            self._known_in_archive,
+            settle=lambda cursor: cursor.execute(_SQL["move_offset"], parameters=(self.shard, batch.through)),
+            claim_again=lambda: _lock(self._connection, self.shard) == self.offset,
+        )
+
+
+def store_batch(
+    connection: BulkConnection,
+    batch: Batch,
+    known_in_archive: KnownInArchive,
+    *,
+    settle: Callable[[Any], object],
+    claim_again: Callable[[], bool],
+) -> Stored | None:
+    """Store a batch, which this transaction has for itself, and commit; see `ShardClaim.store`.
+
+    `settle` notes in the same transaction that the batch is stored. `claim_again` is asked whether
+    the batch is still ours where the transaction had to be rolled back.
+    """
+    for by_copy in (True, False):
+        try:
+            with connection.cursor() as cursor:
+                stored = _Store(cursor, batch, known_in_archive).run(by_copy=by_copy)
+                settle(cursor)
+            connection.commit()
+        except _CopyRefusedError:
+            # The driver cannot go back to a savepoint, so the claim goes with the transaction.
+            connection.rollback()
+            if not claim_again():
+                return None
+        else:
+            return stored
+    raise AssertionError("the staging table refuses no row")
 
 
 class _CopyRefusedError(Exception):
@@ -137,7 +159,8 @@ class _Store:
         if len(refused):
             self.cursor.adbc_ingest("activity_dead_letters", refused, mode="append")
         stored = self._count(refused)
-        self._note(stored, refused)
+        self._note_days(stored, refused)
+        self._note_producers()
         self._execute("touch_days", _listed(day for day, count in stored.inserted.items() if count))
         return stored
 
@@ -192,11 +215,6 @@ class _Store:
             duplicate=counts["duplicate"],
             dead_lettered=pc.sum(refused["event_count"]).as_py() or 0,
         )
-
-    def _note(self, stored: Stored, refused: pa.Table) -> None:
-        """Enter the batch into the ledger, by day and by producer."""
-        self._note_days(stored, refused)
-        self._note_producers()
 
     def _note_days(self, stored: Stored, refused: pa.Table) -> None:
         dead_lettered: Counter[Any] = Counter()

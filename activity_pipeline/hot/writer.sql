@@ -101,9 +101,9 @@ from jsonb_to_recordset($1::text::jsonb) as batch (
 )
 order by producer_id
 on conflict (producer_id) do update set
-    issued = case producer.producer_id
-        when '' then producer.issued + excluded.issued
-        else greatest(producer.issued, excluded.issued)
+    issued = case when activity_is_sequenced(producer.producer_id)
+        then greatest(producer.issued, excluded.issued)
+        else producer.issued + excluded.issued
     end,
     sequences = producer.sequences + excluded.sequences,
     received = producer.received + excluded.received,

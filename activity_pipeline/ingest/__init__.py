@@ -1,4 +1,4 @@
-"""Queue to hot table, each event once: the drain loop and its report."""
+"""Queue and outboxes to hot table, each event once: the drain loops and their report."""
 
 from activity_pipeline.ingest.config import DrainConfig
 from activity_pipeline.ingest.drain import drain

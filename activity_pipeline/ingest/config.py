@@ -15,16 +15,18 @@ class DrainConfig:
     Attributes:
         redis_url: The queue.
         postgres_dsn: The sink.
+        outbox_dsns: Databases with an outbox; empty: the sink alone.
         shards: Number of streams.
         hot_days: Days that stay hot, today included.
         rules: What an event may be.
         batch_rows: Events that one transaction aims at.
         budget_s: Longest time to go on while events keep coming, seconds.
-        idle_s: How long the queue must stay empty before the drain ends, seconds.
+        idle_s: How long a stream or an outbox must stay empty before the drain ends, seconds.
     """
 
     redis_url: str
     postgres_dsn: str
+    outbox_dsns: tuple[str, ...] = ()
     shards: int = 1
     hot_days: int = 30
     rules: Rules = field(default_factory=Rules)
@@ -38,6 +40,7 @@ class DrainConfig:
         return cls(
             redis_url=settings.redis_url,
             postgres_dsn=settings.postgres_dsn,
+            outbox_dsns=settings.outbox_dsns,
             shards=settings.queue_shards,
             hot_days=settings.hot_days,
             rules=Rules(
@@ -51,3 +54,8 @@ class DrainConfig:
             budget_s=settings.drain_budget_s,
             idle_s=settings.drain_idle_s,
         )
+
+    @property
+    def outboxes(self) -> tuple[str, ...]:
+        """The databases whose outbox is drained."""
+        return self.outbox_dsns or (self.postgres_dsn,)

@@ -20,6 +20,7 @@ from activity_pipeline.hot.batch import (
     DEAD_LETTER_SCHEMA,
     ORIGIN,
     PRODUCER,
+    UNSEQUENCED,
     Batch,
     Drops,
     Receipt,
@@ -75,7 +76,7 @@ class _Decoder:
         receipt = self.receipts.setdefault(producer, Receipt(producer))
         self.receipt_numbers.setdefault(producer, len(self.receipt_numbers))
         receipt.received += received
-        if producer:
+        if producer not in UNSEQUENCED:
             receipt.issued = max(receipt.issued, sequence + issued)
             if received:
                 receipt.ranges.append((sequence, sequence + received))

@@ -1,4 +1,8 @@
-"""The drain: all shards at once, each read ahead while it is stored (ingest/shard.py)."""
+"""The drain: all sources at once.
+
+Each shard of the queue is read ahead while it is stored (ingest/shard.py); the outboxes go on beside
+them (ingest/outbox.py).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from activity_pipeline.hot.batch import Batch, Stored
 from activity_pipeline.hot.writer import KnownInArchive
 from activity_pipeline.ingest.config import DrainConfig
+from activity_pipeline.ingest.outbox import OutboxDrain
 from activity_pipeline.ingest.report import DrainReport
 from activity_pipeline.ingest.shard import ShardDrain
 from activity_pipeline.queue.connection import Shard
@@ -21,12 +26,12 @@ def drain(
     *,
     on_batch: Callable[[Batch, Stored], None] | None = None,
 ) -> DrainReport:
-    """Drain all shards until the queue has been idle or the budget is spent.
+    """Drain all shards and outboxes, each until it has been idle or the budget is spent.
 
     Args:
         config: Where and how.
         known_in_archive: Tells which late events the archive holds already.
-        on_batch: Called after each commit, from the shard's thread.
+        on_batch: Called after each commit, from the source's thread.
 
     Raises:
         QueueEvictsError: Redis may throw queued events away.
@@ -37,11 +42,11 @@ def drain(
     with connect_queue(config.redis_url) as client:
         refuse_eviction(inspect(client))
     report = DrainReport()
-    with ThreadPoolExecutor(config.shards, thread_name_prefix="drain") as pool:
-        drains = [
-            pool.submit(ShardDrain(config, Shard(shard), known_in_archive, on_batch).run)
-            for shard in range(config.shards)
-        ]
-        for shard_drain in drains:
-            report.merge(shard_drain.result())
+    sources: list[ShardDrain | OutboxDrain] = [
+        *(ShardDrain(config, Shard(shard), known_in_archive, on_batch) for shard in range(config.shards)),
+        *(OutboxDrain(config, number, known_in_archive, on_batch) for number in range(len(config.outboxes))),
+    ]
+    with ThreadPoolExecutor(len(sources), thread_name_prefix="drain") as pool:
+        for drained in [pool.submit(source.run) for source in sources]:
+            report.merge(drained.result())
     return report

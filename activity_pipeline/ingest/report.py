@@ -16,7 +16,9 @@ class DrainReport:
     Attributes:
         adopted: Events moved over from the legacy list.
         batches: Transactions.
-        received: Events taken from the queue.
+        received: Events taken from the queue and the outboxes.
+        from_outbox: Those of them that came from an outbox.
+        outboxes_away: The outboxes that could not be asked, and why.
         dead_lettered: Events refused.
         inserted: New events by day.
         duplicate: Events stored before, by day.
@@ -26,6 +28,8 @@ class DrainReport:
     adopted: int = 0
     batches: int = 0
     received: int = 0
+    from_outbox: int = 0
+    outboxes_away: list[str] = field(default_factory=list)
     dead_lettered: int = 0
     inserted: Counter[date] = field(default_factory=Counter)
     duplicate: Counter[date] = field(default_factory=Counter)
@@ -45,10 +49,12 @@ class DrainReport:
         self.duplicate.update(stored.duplicate)
 
     def merge(self, other: DrainReport) -> None:
-        """Add what another shard's drain did."""
+        """Add what another source's drain did."""
         self.adopted += other.adopted
         self.batches += other.batches
         self.received += other.received
+        self.from_outbox += other.from_outbox
+        self.outboxes_away += other.outboxes_away
         self.dead_lettered += other.dead_lettered
         self.inserted.update(other.inserted)
         self.duplicate.update(other.duplicate)

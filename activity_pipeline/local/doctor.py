@@ -16,6 +16,7 @@ from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.ledger import read_ledger
 from activity_pipeline.hot.migrations import pending
 from activity_pipeline.hot.offsets import read_offsets
+from activity_pipeline.hot.outbox import read_waiting
 from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.guard import inspect
@@ -24,6 +25,9 @@ from activity_pipeline.settings import Settings
 
 NEARLY_FULL = 0.8
 OLDEST_POSTGRES = 15
+MANY_ROWS = 100_000
+STALE_S = 600.0
+"""A row that has waited so long in an outbox says that no drain runs, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ def examine(settings: Settings) -> list[Finding]:
         "queue": _queue,
         "postgres": _postgres,
         "offsets": _offsets,
+        "outbox": _outboxes,
         "ledger": _ledger,
         "archive": _archive,
         "spool": _spool,
@@ -92,6 +97,23 @@ def _offsets(settings: Settings) -> Iterator[Finding]:
         for shard, offset in read_offsets(connection).items():
             check_not_rewound(client, Shard(shard), offset)
             yield Finding("ok", "offsets", f"shard {shard} is stored up to {offset}")
+
+
+def _outboxes(settings: Settings) -> Iterator[Finding]:
+    for number, dsn in enumerate(settings.outbox_dsns or (settings.postgres_dsn,), 1):
+        try:
+            with connect(dsn) as connection:
+                waiting = read_waiting(connection, limit=MANY_ROWS)
+        except psycopg.errors.UndefinedTable:
+            text = f"outbox {number} does not exist: run activity-pipeline migrate (--outbox elsewhere)"
+            yield Finding("fail", "outbox", text)
+        except (ActivityError, psycopg.Error) as error:
+            yield Finding("fail", "outbox", f"outbox {number}: {str(error).strip()}")
+        else:
+            rows = f"{waiting.rows:,} rows" if waiting.rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
+            verdict: Literal["ok", "warn"] = "warn" if waiting.oldest_s > STALE_S else "ok"
+            text = f"outbox {number}: {rows} wait, the oldest for {waiting.oldest_s:,.0f} s"
+            yield Finding(verdict, "outbox", text)
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:

@@ -9,8 +9,10 @@ Light by rule: no Dagster, Postgres or data frames, and Redis is imported by the
 Files are imported with `activity_pipeline.producer.importing`.
 """
 
-from activity_pipeline.producer.buffer import Limits
+from activity_pipeline.producer.asynchronous import AsyncActivityLogger
+from activity_pipeline.producer.context import bind
+from activity_pipeline.producer.limits import Limits, Overflow
 from activity_pipeline.producer.logger import ActivityLogger
 from activity_pipeline.producer.stats import DropReason, Stats
 
-__all__ = ["ActivityLogger", "DropReason", "Limits", "Stats"]
+__all__ = ["ActivityLogger", "AsyncActivityLogger", "DropReason", "Limits", "Overflow", "Stats", "bind"]

@@ -4,75 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
+from types import MappingProxyType
 
-import msgspec
-
-from activity_pipeline.events import frame as wire
-from activity_pipeline.events.frame import MAX_FRAME_BYTES, Frame
-from activity_pipeline.producer.stats import DropReason
+from activity_pipeline.events.model import MAX_FRAME_BYTES
+from activity_pipeline.producer.batch import Batch
+from activity_pipeline.producer.limits import Limits, Overflow
+from activity_pipeline.producer.stats import Counts, DropReason, Stats
 
 MAX_LINE_BYTES = MAX_FRAME_BYTES - 1
 """Longest event that fits a frame of its own, its newline not counted."""
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """When a frame is cut, and how much may wait in memory.
-
-    Attributes:
-        frame_events: Most events in a frame.
-        frame_bytes: Most bytes in a frame; a larger event travels in a frame of its own.
-        buffer_bytes: Most bytes of events in memory; beyond it the oldest frames go to the spool.
-    """
-
-    frame_events: int = 2_000
-    frame_bytes: int = 1024 * 1024
-    buffer_bytes: int = 64 * 1024 * 1024
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """The events of one frame before they are encoded.
-
-    Attributes:
-        sequence: Sequence number of the first event; the drops have used up those before it.
-        lines: The events, each one NDJSON line without its newline.
-        size_bytes: Bytes of all lines.
-        drops: Events dropped since the batch before, by reason.
-    """
-
-    sequence: int
-    lines: list[bytes]
-    size_bytes: int
-    drops: dict[str, int]
-
-    @property
-    def end(self) -> int:
-        """The sequence number after the last event."""
-        return self.sequence + len(self.lines)
-
-    def encode(self, producer: str) -> dict[bytes, bytes]:
-        """Return the fields of the stream entry."""
-        return wire.encode(
-            Frame(
-                body=b"\n".join((*self.lines, b"")),
-                count=len(self.lines),
-                producer=producer,
-                sequence=self.sequence,
-                drops=self.drops,
-            )
-        )
-
-
-class Counts(msgspec.Struct):
-    """Counters behind `Stats`; guarded by the buffer's lock."""
-
-    logged: int = 0
-    sent: int = 0
-    spooled: int = 0
-    replayed: int = 0
-    torn: int = 0
-    dropped: dict[str, int] = {}
 
 
 class Buffer:
@@ -80,51 +22,92 @@ class Buffer:
 
     Frames stay here while they are being sent: only `settle` or `spilled` removes one, so that
     no failure in between can lose it. A frame's sequence number is given when it is cut.
+
+    Attributes:
+        issued: Sequence number after the last one given.
+        accepted: Sequence number below which Redis has all.
+        spool_trouble: Why new events are dropped when the memory is full, while the disk does not take
+            the old ones.
+        delivering_thread: Who empties the buffer, and so never waits for room in it.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, overflow: Overflow = Overflow.SPOOL) -> None:
         """Start empty, at sequence number 0."""
         # Reentrant: a signal handler that logs may interrupt this thread while it holds the lock.
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.limits = limits
+        self.overflow = overflow
         self.counts = Counts()
-        self.size_bytes = 0
         self.issued = 0
         self.accepted = 0
-        self.asleep = True
-        self.refusing = False
+        self.delivering_thread = 0
+        self.spool_trouble: DropReason | None = None
+        self._asleep = True
+        # Whether the next event needs more than to be appended: looked at once for each event.
+        self._watchful = True
+        self._frame_bytes = min(limits.frame_bytes, MAX_LINE_BYTES)
         self._open: list[bytes] = []
         self._open_bytes = 0
+        self._cut_bytes = 0
         self._drops: dict[str, int] = {}
         self._batches: deque[Batch] = deque()
         self._sending = 0
         self._cutting = False
+        self._waiting: list[tuple[Callable[[], bool], Callable[[], None]]] = []
 
     def add(self, line: bytes) -> bool:
         """Accept one event; return whether the delivery needs to be told."""
         size_bytes = len(line)
-        limits = self.limits
         with self.lock:
-            if self.refusing:
-                return self.drop(DropReason.BUFFER_FULL.value)
-            if size_bytes > MAX_LINE_BYTES:
-                return self.drop(DropReason.TOO_LARGE.value)
-            attention = False
-            if self._open and self._open_bytes + size_bytes > limits.frame_bytes:
-                self.cut()
-                attention = True
+            if (
+                self._watchful
+                or self._open_bytes + size_bytes >= self._frame_bytes
+                or len(self._open) + 1 >= self.limits.frame_events
+            ):
+                return self._add_watchfully(line)
             self._open.append(line)
             self._open_bytes += size_bytes
-            self.size_bytes += size_bytes
-            self.counts.logged += 1
-            if len(self._open) >= limits.frame_events or self._open_bytes >= limits.frame_bytes:
-                self.cut()
-                attention = True
-            if self.asleep:
-                self.asleep = False
-                attention = True
-            return attention
+        return False
+
+    def _add_watchfully(self, line: bytes) -> bool:
+        """Accept the event where it completes a frame, wakes the delivery or may have to be dropped."""
+        if (reason := self._reason_to_drop(line)) is not None:
+            return self.drop(reason)
+        size_bytes = len(line)
+        attention = self.overfull
+        if self._open and self._open_bytes + size_bytes > self._frame_bytes:
+            self.cut()
+            attention = True
+        self._open.append(line)
+        self._open_bytes += size_bytes
+        if len(self._open) >= self.limits.frame_events or self._open_bytes >= self._frame_bytes:
+            self.cut()
+            attention = True
+        return self._awaken() or attention
+
+    def _reason_to_drop(self, line: bytes) -> DropReason | None:
+        if len(line) > MAX_LINE_BYTES:
+            return DropReason.TOO_LARGE
+        if not self.overfull:
+            return None
+        if self.overflow is Overflow.SPOOL:
+            # Twice as much: someone is writing the oldest frames to the disk, and does not keep up.
+            hopeless = self.size_bytes > 2 * self.limits.buffer_bytes
+            return self.spool_trouble or (DropReason.BUFFER_FULL if hopeless else None)
+        # The delivery itself must not wait for the room that it makes.
+        if (
+            self.overflow is Overflow.BLOCK
+            and threading.get_ident() != self.delivering_thread
+            and self.changed.wait_for(lambda: not self.overfull, self.limits.block_s)
+        ):
+            return None
+        return DropReason.BUFFER_FULL
+
+    def _awaken(self) -> bool:
+        was_asleep, self._asleep = self._asleep, False
+        self._watchful = self.overfull
+        return was_asleep
 
     def add_many(self, lines: Sequence[bytes]) -> bool:
         """Accept events in order; return whether the delivery needs to be told."""
@@ -134,13 +117,21 @@ class Buffer:
                 attention |= self.add(line)
         return attention
 
-    def drop(self, reason: str) -> bool:
+    def add_and_cut(self, line: bytes) -> int | DropReason:
+        """Accept one event and close its frame; return where the sequence ends, or why it was dropped."""
+        with self.lock:
+            if (reason := self._reason_to_drop(line)) is not None:
+                self.drop(reason)
+                return reason
+            self.add(line)
+            return self.cut()
+
+    def drop(self, reason: DropReason) -> bool:
         """Count an event as dropped; return whether the delivery needs to be told."""
         with self.lock:
-            self._drops[reason] = self._drops.get(reason, 0) + 1
-            self.counts.dropped[reason] = self.counts.dropped.get(reason, 0) + 1
-            was_asleep, self.asleep = self.asleep, False
-            return was_asleep
+            self._drops[reason.value] = self._drops.get(reason.value, 0) + 1
+            self.counts.dropped[reason.value] = self.counts.dropped.get(reason.value, 0) + 1
+            return self._awaken()
 
     def cut(self) -> int:
         """Close the open frame; return the sequence number after the last one issued."""
@@ -155,15 +146,29 @@ class Buffer:
                     batch = Batch(self.issued + sum(drops.values()), lines, size_bytes, drops)
                     self.issued = batch.end
                     self._batches.append(batch)
+                    self._cut_bytes += size_bytes
+                    self.counts.logged += len(lines)
+                    self._watchful = self._watchful or self.overfull
                 finally:
                     self._cutting = False
             return self.issued
 
+    def sleep(self) -> None:
+        """Ask the next event to wake the delivery."""
+        with self.lock:
+            self._asleep = self._watchful = True
+
     def sleep_if_empty(self) -> bool:
         """Ask the next event to wake the delivery, if there is nothing left to deliver."""
         with self.lock:
-            self.asleep = not (self._open or self._drops or self._batches)
-            return self.asleep
+            if not (self._open or self._drops or self._batches):
+                self.sleep()
+            return self._asleep
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the next event will wake the delivery."""
+        return self._asleep
 
     def start_sending(self, max_batches: int, max_bytes: int) -> list[Batch]:
         """Return the oldest frames and mark them as being sent."""
@@ -183,7 +188,7 @@ class Buffer:
         with self.lock:
             remaining = self._sending
             for _ in range(remaining):
-                self.size_bytes -= self._batches.popleft().size_bytes
+                self._cut_bytes -= self._batches.popleft().size_bytes
             self._sending = 0
             if batches:
                 self.counts.sent += sum(len(batch.lines) for batch in batches)
@@ -204,9 +209,9 @@ class Buffer:
         """Forget the oldest frame, which is on the disk now; return whether it was being sent."""
         with self.lock:
             batch = self._batches.popleft()
-            self.size_bytes -= batch.size_bytes
+            self._cut_bytes -= batch.size_bytes
             self.counts.spooled += len(batch.lines)
-            self._make_room()
+            self.notify()
             if self._sending:
                 self._sending -= 1
                 return True
@@ -216,12 +221,12 @@ class Buffer:
         """Note that Redis has accepted all sequence numbers below `end`."""
         with self.lock:
             self.accepted = max(self.accepted, end)
-            self._make_room()
+            self.notify()
 
-    def refuse_when_full(self) -> None:
-        """Drop new events from now on if the memory is full: the disk does not take the old ones."""
-        with self.lock:
-            self.refusing = self.size_bytes > self.limits.buffer_bytes
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all events in memory."""
+        return self._cut_bytes + self._open_bytes
 
     @property
     def overfull(self) -> bool:
@@ -233,7 +238,39 @@ class Buffer:
         with self.lock:
             return len(self._open) + sum(len(batch.lines) for batch in self._batches)
 
-    def _make_room(self) -> None:
-        if self.refusing and not self.overfull:
-            self.refusing = False
-        self.changed.notify_all()
+    def stats(self, circuit: str) -> Stats:
+        """Return the counts of one instant; `circuit` is the state of the circuit breaker."""
+        with self.lock:
+            return Stats(
+                logged=self.counts.logged + len(self._open),
+                sent=self.counts.sent,
+                spooled=self.counts.spooled,
+                replayed=self.counts.replayed,
+                dropped=MappingProxyType(dict(self.counts.dropped)),
+                torn=self.counts.torn,
+                buffered=self.buffered(),
+                circuit=circuit,
+            )
+
+    def call_once(self, condition: Callable[[], bool], action: Callable[[], None]) -> Callable[[], None]:
+        """Call `action` when `condition` holds, in the thread that made it so; return how to call it off."""
+        waiting = (condition, action)
+        with self.lock:
+            self._waiting.append(waiting)
+            self.notify()
+
+        def call_off() -> None:
+            with self.lock:
+                if waiting in self._waiting:
+                    self._waiting.remove(waiting)
+
+        return call_off
+
+    def notify(self) -> None:
+        """Tell those who wait that something has changed."""
+        with self.lock:
+            self.changed.notify_all()
+            due = [waiting for waiting in self._waiting if waiting[0]()]
+            for waiting in due:
+                self._waiting.remove(waiting)
+                waiting[1]()

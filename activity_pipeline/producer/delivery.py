@@ -1,9 +1,9 @@
 """Delivery: the background thread that takes frames to Redis, or to the spool while Redis is away.
 
-Frames form one queue per producer, oldest first: the spool file, then the memory. A frame leaves
-the memory for the disk only from the old end, and nothing is sent from memory while the file
-holds something, so frames arrive in the order of their sequence. Sending a frame twice is
-harmless, losing one is not: each step leaves it in at least one place.
+Frames form one queue per producer, oldest first: the spool, then the memory. A frame leaves the
+memory for the disk only from the old end, and nothing is sent from memory while the spool holds
+something, so frames arrive in the order of their sequence. Sending a frame twice is harmless,
+losing one is not: each step leaves it in at least one place.
 """
 
 from __future__ import annotations
@@ -12,29 +12,26 @@ from __future__ import annotations
 # when the thread of a short script first reaches for redis.
 import concurrent.futures.thread  # noqa: F401
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from activity_pipeline.errors import QueueError
-from activity_pipeline.producer.buffer import Batch, Buffer
-from activity_pipeline.producer.spool import SpoolFile, SpoolFolder
+from activity_pipeline.producer.batch import Batch
+from activity_pipeline.producer.buffer import Buffer
+from activity_pipeline.producer.spilling import ROUND_TRIP_BYTES, Spilling
+from activity_pipeline.producer.spool import ProducerSpool, SpoolFolder
 
 if TYPE_CHECKING:
+    from activity_pipeline.producer.circuit import Circuit
     from activity_pipeline.producer.transport import Transport
 
 _LOG = logging.getLogger("activity_pipeline")
 
-ROUND_TRIP_FRAMES = 16
-ROUND_TRIP_BYTES = 8 * 1024 * 1024
-"""Most frames and bytes in one round trip, so that one does not outlast the socket's timeout."""
+PAUSE_AFTER_A_BUG_S = 1.0
 
-FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 5.0
-
+THREAD_NAME = "activity-delivery"
 _IDLE_S = 1.0
 """The thread ticks this long after the last event, so that a steady application need not wake it."""
 
@@ -50,6 +47,7 @@ class Delivery:
         connect: Callable[[], Transport],
         folder: SpoolFolder,
         linger_s: float,
+        on_start: Callable[[], None],
     ) -> None:
         """Prepare; the thread starts with the first event.
 
@@ -59,6 +57,7 @@ class Delivery:
             connect: Makes the way to Redis, in the thread.
             folder: Where frames go while Redis is away.
             linger_s: Longest that an event waits for others to share its frame, in seconds.
+            on_start: Called when the thread has been started.
         """
         self.adopting = True
         self._buffer = buffer
@@ -66,19 +65,14 @@ class Delivery:
         self._connect = connect
         self._folder = folder
         self._linger_s = linger_s
-        self._transport: Transport | None = None
+        self._on_start = on_start
+        self._circuit: Circuit | None = None
+        self._spilling = Spilling(buffer, producer, folder)
         self._wake = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
-        # Guards the file and what goes into it; taken before the buffer's lock, never after.
-        self._disk = threading.Lock()
-        self._file: SpoolFile | None = None
-        self._sent_offset = 0
-        self._spilled_end = 0
-        self._disk_failed = False
         self._away = False
-        self._failures = 0
         self._retry_at = 0.0
         self._tick = 0.0
         self._idle_at = 0.0
@@ -88,45 +82,40 @@ class Delivery:
         """Whether the thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def circuit(self) -> str:
+        """State of the circuit breaker to Redis."""
+        return self._circuit.state if self._circuit else "closed"
+
     def attend(self) -> None:
         """Wake the thread, starting it if need be; make room where the memory is full."""
-        # Does not wait for the disk: whoever holds it makes the room, or is this very thread,
-        # interrupted by a signal handler that logs.
-        if self._buffer.overfull and self._disk.acquire(blocking=False):
-            try:
-                self._spill_down_to(self._buffer.limits.buffer_bytes)
-            except Exception:
-                _LOG.exception("spilling failed unexpectedly; events stay in memory")
-            finally:
-                self._disk.release()
+        self._spilling.make_room()
         self._start()
         self._wake.set()
 
     def retry_now(self) -> None:
         """Try Redis at once, even where the next try is not due yet."""
         self._retry_at = 0.0
-        self._start()
-        self._wake.set()
+        self.attend()
 
     def spill(self) -> None:
         """Move all frames from memory to the disk."""
-        with self._disk:
-            self._spill_down_to(-1)
+        self._spilling.spill_all()
 
     def stop(self, timeout_s: float) -> None:
-        """End the thread and let the spool file go, so that the next logger can replay it."""
+        """End the thread and let the spool go, so that the next logger can replay it."""
         self._stopping = True
         self._wake.set()
         if self._thread is None:
-            self._let_go()
+            self._spilling.let_go()
         else:
             self._thread.join(timeout_s)
+        if lost := self._buffer.buffered():
+            _LOG.error("closed with %d events that neither Redis nor the spool took", lost)
 
     def abandon(self) -> None:
-        """In a forked child: close the parent's file here; the parent still holds it."""
-        if self._file is not None:
-            with suppress(OSError):  # the parent may have been about to close it
-                self._file.close()
+        """In a forked child: leave the spool to the parent."""
+        self._spilling.abandon()
 
     def _start(self) -> None:
         # The second to come need not wait: the first one starts the thread.
@@ -134,28 +123,30 @@ class Delivery:
             return
         try:
             if not self.started:
-                thread = threading.Thread(target=self._run, name="activity-delivery", daemon=True)
+                thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
                 thread.start()
                 self._thread = thread
+                self._on_start()
         except RuntimeError as error:  # the interpreter is shutting down, or no thread is to be had
-            self._buffer.asleep = True
+            self._buffer.sleep()
             _LOG.warning("cannot start the delivery thread: %s", error)
         finally:
             self._starting.release()
 
     def _run(self) -> None:
+        self._buffer.delivering_thread = threading.get_ident()
         try:
             while not self._stopping:
                 try:
                     self._step()
                 except Exception:
                     _LOG.exception("delivery failed unexpectedly; events are kept and it goes on")
-                    self._back_off()
+                    self._retry_at = time.monotonic() + PAUSE_AFTER_A_BUG_S
         finally:
             # An event that came in while the logger was being closed.
             self._buffer.cut()
             self.spill()
-            self._let_go()
+            self._spilling.let_go()
 
     def _step(self) -> None:
         self._wake.wait(self._pause_s())
@@ -168,9 +159,11 @@ class Delivery:
             if now >= self._retry_at:
                 self._deliver()
         except QueueError as error:
-            self._went_away(error)
+            self._note_failure(error)
         if self._away:
-            self.spill()
+            self._spilling.make_safe()
+        else:
+            self._spilling.make_room()
 
     def _pause_s(self) -> float | None:
         now = time.monotonic()
@@ -181,117 +174,78 @@ class Delivery:
         return max(self._tick - now, 0)
 
     def _deliver(self) -> None:
-        if self._transport is None:
-            self._transport = self._connect()
+        circuit = self._circuit
+        if circuit is None:
+            # Here because redis and the breaker take longer to import than all the rest.
+            from activity_pipeline.producer.circuit import Circuit  # noqa: PLC0415
+
+            circuit = self._circuit = Circuit(self._connect())
         if self.adopting:
-            self._replay_orphans(self._transport)
+            self._replay_orphans(circuit)
         while not self._stopping:
-            with self._disk:
-                file = self._file
-                batches = [] if file else self._buffer.start_sending(ROUND_TRIP_FRAMES, ROUND_TRIP_BYTES)
-            if file is not None:
-                self._replay_own(self._transport, file)
+            spool, batches = self._spilling.next_to_send()
+            if spool is not None:
+                self._replay_own(circuit, spool)
             elif batches:
-                self._send(self._transport, batches)
+                self._send(circuit, batches)
             else:
                 break
-        self._failures = 0
         if self._away:
             self._away = False
             _LOG.info("Redis is back and has accepted the spool")
 
-    def _send(self, transport: Transport, batches: list[Batch]) -> None:
+    def _send(self, circuit: Circuit, batches: list[Batch]) -> None:
         try:
-            transport.send(self._producer, [batch.encode(self._producer) for batch in batches])
+            circuit.send(self._producer, [batch.encode(self._producer) for batch in batches])
         except BaseException:
-            with self._disk:
-                self._buffer.stop_sending()
+            self._spilling.take_back()
             raise
-        with self._disk:
-            if self._buffer.settle(batches) and self._file is not None:
-                self._file.advance(self._sent_offset)
+        self._spilling.settle(batches)
         self._idle_at = time.monotonic() + _IDLE_S
 
-    def _replay_own(self, transport: Transport, file: SpoolFile) -> None:
-        if file.pending:
-            events = self._replay_page(transport, file)
+    def _replay_own(self, circuit: Circuit, spool: ProducerSpool) -> None:
+        if spool.pending:
+            events = self._replay_page(circuit, spool)
             with self._buffer.lock:
                 self._buffer.counts.sent += events
-        with self._disk:
-            if not file.pending:
-                file.remove()
-                self._file = None
-                self._buffer.accept(self._spilled_end)
+        self._spilling.settle_spool()
 
-    def _replay_orphans(self, transport: Transport) -> None:
-        for file in self._folder.orphans():
+    def _replay_orphans(self, circuit: Circuit) -> None:
+        for spool in self._folder.orphans():
             try:
-                while file.pending and not self._stopping:
-                    self._replay_page(transport, file)
+                while spool.pending and not self._stopping:
+                    self._replay_page(circuit, spool)
             except BaseException:
-                file.close()
+                spool.close()
                 raise
-            if file.pending:
-                file.close()
+            if spool.pending:
+                spool.close()
                 return
-            file.remove()
+            spool.remove()
         with self._buffer.lock:
             self.adopting = False
-            self._buffer.changed.notify_all()
+            self._buffer.notify()
 
-    def _replay_page(self, transport: Transport, file: SpoolFile) -> int:
-        """Send the oldest records of a file; return the number of their events."""
-        page = file.read(ROUND_TRIP_BYTES)
+    def _replay_page(self, circuit: Circuit, spool: ProducerSpool) -> int:
+        """Send the oldest records of a spool; return the number of their events."""
+        page = spool.read(ROUND_TRIP_BYTES)
         if page.entries:
-            transport.send(page.entries[0].get(b"p", b"").decode(), page.entries)
-        file.advance(page.end)
+            circuit.send(page.entries[0].get(b"p", b"").decode(), page.entries)
+        spool.advance(page.end)
         if page.torn:
-            _LOG.warning("%s: %d damaged stretches were cut out", file.path, page.torn)
+            _LOG.warning("%s: %d damaged stretches were cut out", spool.path, page.torn)
         events = sum(int(entry.get(b"n", b"0")) for entry in page.entries)
         with self._buffer.lock:
             self._buffer.counts.replayed += events
             self._buffer.counts.torn += page.torn
         return events
 
-    def _spill_down_to(self, size_bytes: int) -> None:
-        """Move the oldest frames to the disk until `size_bytes` are left; the caller holds `_disk`."""
-        buffer = self._buffer
-        try:
-            while buffer.size_bytes > size_bytes and (batch := buffer.oldest()):
-                if self._file is None:
-                    self._file = self._folder.create(self._producer)
-                offset = self._file.append(batch.encode(self._producer))
-                self._spilled_end = batch.end
-                if buffer.spilled():
-                    self._sent_offset = offset
-            self._disk_failed = False
-        except OSError as error:
-            buffer.refuse_when_full()
-            if not self._disk_failed:
-                self._disk_failed = True
-                _LOG.warning(
-                    "the spool %s cannot be written, events stay in memory: %s", self._folder.path, error
-                )
-
-    def _went_away(self, error: QueueError) -> None:
+    def _note_failure(self, error: QueueError) -> None:
+        if self._circuit is not None:
+            self._retry_at = self._circuit.retry_at
+            if self._circuit.closed:
+                return
         if not self._away:
             self._away = True
-            _LOG.warning("Redis is away, events go to the spool %s: %s", self._folder.path, error)
+            _LOG.warning("Redis is away, events wait for it (%s): %s", self._buffer.overflow.value, error)
         self.adopting = True  # other producers of this host may not outlive the outage
-        self._back_off()
-
-    def _back_off(self) -> None:
-        delay_s = min(FIRST_BACKOFF_S * 2 ** min(self._failures, 10), MAX_BACKOFF_S)
-        self._failures += 1
-        # Jitter, so that a fleet of producers does not return in step.
-        self._retry_at = time.monotonic() + delay_s * random.uniform(0.5, 1.0)  # noqa: S311
-
-    def _let_go(self) -> None:
-        with self._disk:
-            if self._file is None:
-                return
-            if self._file.pending:
-                self._file.close()
-            else:
-                self._file.remove()
-            self._file = None

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from activity_pipeline.errors import EventError
+from activity_pipeline.events.model import DEFAULT_STATUS
 from activity_pipeline.producer.stats import DropReason
 
 
@@ -30,12 +31,13 @@ class EventLine(msgspec.Struct, omit_defaults=True, gc=False):
 encode_line = msgspec.json.Encoder().encode
 """From an EventLine to its bytes."""
 
+_now = datetime.now
+
 
 def encode_event(
-    *,
     event_id: str,
-    source: str,
     timestamp: object,
+    source: object,
     action: object,
     entity_type: object,
     entity_id: object,
@@ -50,18 +52,21 @@ def encode_event(
     Raises:
         EventError: With `reason`: a field is of the wrong type, or JSON cannot hold the metadata.
     """
+    if timestamp is None:
+        timestamp = _now(UTC)
+    if status is None:
+        status = DEFAULT_STATUS
     if not (
-        isinstance(action, str)
+        isinstance(source, str)
+        and isinstance(action, str)
         and isinstance(status, str)
+        and isinstance(timestamp, (datetime, str))
         and (metadata is None or isinstance(metadata, dict))
         and (entity_type is None or isinstance(entity_type, str))
         and (user_id is None or isinstance(user_id, (str, UUID)))
-        and (timestamp is None or isinstance(timestamp, (datetime, str)))
     ):
         raise EventError("a field of the event is of the wrong type", reason=DropReason.WRONG_TYPE.value)
     try:
-        if timestamp is None:
-            timestamp = datetime.now(UTC)
         if entity_id is not None and not isinstance(entity_id, str):
             entity_id = str(entity_id)
         return encode_line(

@@ -15,8 +15,21 @@ class DropReason(StrEnum):
     NOT_ENCODABLE = "not_encodable"
     NOT_ONE_LINE = "not_one_line"
     TOO_LARGE = "too_large"
+    REDACTION_FAILED = "redaction_failed"
     BUFFER_FULL = "buffer_full"
+    SPOOL_FULL = "spool_full"
     CLOSED = "closed"
+
+
+class Counts(msgspec.Struct):
+    """Counters behind `Stats`; guarded by the buffer's lock."""
+
+    logged: int = 0
+    sent: int = 0
+    spooled: int = 0
+    replayed: int = 0
+    torn: int = 0
+    dropped: dict[str, int] = {}
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -31,6 +44,7 @@ class Stats(msgspec.Struct, frozen=True):
         torn: Damaged stretches of spool files that were cut out; a kill in the middle of a write
             leaves one.
         buffered: In memory, not yet accepted by Redis nor on the disk.
+        circuit: State of the circuit breaker to Redis: `closed`, `open` or `half-open`.
     """
 
     logged: int
@@ -40,3 +54,4 @@ class Stats(msgspec.Struct, frozen=True):
     dropped: Mapping[str, int]
     torn: int
     buffered: int
+    circuit: str

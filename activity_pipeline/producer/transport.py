@@ -10,7 +10,7 @@ from typing import Protocol
 
 import redis
 
-from activity_pipeline.errors import QueueError
+from activity_pipeline.errors import QueueError, QueueTimeoutError
 from activity_pipeline.queue.append import append_encoded
 from activity_pipeline.queue.connection import connect, shard_of
 
@@ -23,6 +23,7 @@ class Transport(Protocol):
 
         Raises:
             QueueError: The queue is away, full or read-only; whether it took them is unknown.
+            QueueTimeoutError: It did not answer in time.
         """
 
 
@@ -42,4 +43,5 @@ class RedisTransport:
             # Every refusal counts as away: out of memory, loading, read-only, no permission. Before
             # the server's own words redis quotes the command: events do not belong into a log file.
             words = str(error).rpartition("caused error: ")[2]
-            raise QueueError(f"{type(error).__name__}: {words}") from None
+            away = QueueTimeoutError if isinstance(error, (redis.TimeoutError, TimeoutError)) else QueueError
+            raise away(f"{type(error).__name__}: {words}") from None

@@ -135,6 +135,18 @@ def test_the_legacy_list_counts_as_backlog(sensed: Sensed) -> None:
     assert isinstance(sensed.evaluate(), dg.RunRequest)
 
 
+def test_an_outbox_counts_as_backlog_and_one_that_is_away_as_empty(
+    sensed: Sensed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = sensed.running.settings.postgres_dsn
+    monkeypatch.setenv("ACTIVITY_OUTBOX_DSN", f"postgresql://activity@/x?host=/nonexistent,{own}")
+    assert isinstance(sensed.evaluate(), dg.SkipReason)
+    sensed.running.statements.execute("insert into activity_outbox (line) values ('{}')")
+    assert isinstance(sensed.evaluate(), dg.RunRequest)
+    sensed.running.statements.execute("drop table activity_outbox")
+    assert isinstance(sensed.evaluate(), dg.SkipReason)
+
+
 @pytest.mark.parametrize(
     "status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 )

@@ -16,6 +16,7 @@ from typing import Any
 from activity_pipeline.archive import ArchiveStore, archive_days, cycle
 from activity_pipeline.archive.reader import KnownEvents
 from activity_pipeline.hot import days as hot
+from activity_pipeline.hot import outbox
 from activity_pipeline.hot.connection import open_hot
 from activity_pipeline.ingest import DrainConfig, drain
 
@@ -45,6 +46,12 @@ def _run(ready: Any, target: Callable[..., None], *arguments: object) -> None:
 
 def drain_forever(config: DrainConfig, archive_url: str) -> None:
     """Drain until killed."""
+    drain(config, KnownEvents(ArchiveStore(archive_url)))
+
+
+def drain_and_die(config: DrainConfig, archive_url: str, crash: str) -> None:
+    """Drain an outbox and die of SIGKILL at a point of DRAIN_CRASHES."""
+    DRAIN_CRASHES[crash]()
     drain(config, KnownEvents(ArchiveStore(archive_url)))
 
 
@@ -117,6 +124,14 @@ CRASHES: dict[str, Callable[[], None]] = {
     "retire": lambda: _after(hot, "retire"),
 }
 """Where an archive process can be told to kill itself: the rows of the table in archive/cycle.py."""
+
+
+DRAIN_CRASHES: dict[str, Callable[[], None]] = {
+    "taken": lambda: _before(outbox, "store_batch"),
+    "stored": lambda: _before(outbox.OutboxClaim, "delete"),
+    "deleted": lambda: _after(outbox.OutboxClaim, "delete"),
+}
+"""Where the drain of an outbox can be told to kill itself."""
 
 
 def kill(process: ForkServerProcess) -> None:

@@ -15,7 +15,7 @@ from activity_pipeline.hot.ledger import read_ledger
     kinds={"redis", "postgres"},
     owners=OWNERS,
     pool="ingest",
-    description="Events taken from the queue into the hot table, each once, until the queue is idle.",
+    description="Events taken from queue and outboxes into the hot table, each once, until they are idle.",
 )
 def drained_events(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult[None]:
     """Drain, and report each day that got new events as materialized."""
@@ -26,6 +26,8 @@ def drained_events(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.
     return dg.MaterializeResult(
         metadata={
             "received": report.received,
+            "from_outbox": report.from_outbox,
+            "outboxes_away": report.outboxes_away,
             "inserted": sum(report.inserted.values()),
             "duplicate": sum(report.duplicate.values()),
             "dead_lettered": report.dead_lettered,

@@ -9,6 +9,7 @@ import dagster as dg
 from activity_pipeline.defs.jobs import drain_job
 from activity_pipeline.defs.partitions import SETTINGS
 from activity_pipeline.defs.resources import Pipeline
+from activity_pipeline.ingest.outbox import watch_outboxes
 from activity_pipeline.queue.connection import connect
 from activity_pipeline.queue.read import backlog
 
@@ -91,14 +92,14 @@ def recent_drains(records: Sequence[dg.RunRecord], *, now_s: float) -> RecentDra
     job=drain_job,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts a drain where events wait in the queue and none is under way.",
+    description="Starts a drain where events wait in the queue or an outbox and none is under way.",
 )
 def queue_backlog(context: dg.SensorEvaluationContext, pipeline: Pipeline) -> dg.RunRequest | dg.SkipReason:
-    """Watch the queue until a drain should start or the tick's time is up."""
+    """Watch queue and outboxes until a drain should start or the tick's time is up."""
     ends = time.monotonic() + WATCH_S
-    with connect(pipeline.redis_url) as client:
+    with connect(pipeline.redis_url) as client, watch_outboxes(pipeline.drain_config.outboxes) as rows:
         while True:
-            entries = backlog(client, SETTINGS.queue_shards)
+            entries = backlog(client, SETTINGS.queue_shards) + rows()
             decision = decide(
                 entries=entries, drains=_drains(context.instance) if entries else RecentDrains()
             )

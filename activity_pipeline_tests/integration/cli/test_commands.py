@@ -12,10 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from activity_pipeline.cli.main import cli
 from activity_pipeline.cli.main import run as run_here
+from activity_pipeline.producer.outbox import log_in_transaction
 from activity_pipeline.settings import Settings
 from activity_pipeline_tests.conftest import Running
 
@@ -166,9 +168,24 @@ def test_doctor_finds_nothing_wrong_and_then_what_is(run: Run, running: Running)
 
 def test_migrate_goes_back_and_forth(run: Run) -> None:
     assert run("migrate").stdout.strip() == "the schema is up to date"
-    assert len(_json(run("migrate", "--to", "0", "--json"))["taken"]) == 3
+    assert len(_json(run("migrate", "--to", "0", "--json"))["taken"]) == 4
     assert "run activity-pipeline migrate" in run("doctor").stdout
-    assert len(_json(run("migrate", "--json"))["taken"]) == 3
+    assert len(_json(run("migrate", "--json"))["taken"]) == 4
+
+
+def test_the_outbox_of_an_application(run: Run, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "names no database" in run("migrate", "--outbox").stderr
+    monkeypatch.setenv("ACTIVITY_OUTBOX_DSN", empty_database)
+    assert "outbox 1 does not exist" in run("doctor").stdout
+    assert "migrate --outbox" in run("drain").stderr
+    assert _json(run("migrate", "--outbox", "--json"))["taken"] == ["0004_outbox"]
+    assert "--to" in run("migrate", "--outbox", "--to", "0").stderr
+    with psycopg.connect(empty_database) as connection:
+        log_in_transaction(connection, "paid", source="shop")
+    assert "outbox 1: 1 rows wait" in run("doctor").stdout
+    drained = _json(run("drain", "--json"))
+    assert (drained["received"], drained["from_outbox"]) == (1, 1)
+    assert _json(run("ledger", "--json"))["residual"] == 0
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,9 @@ def test_a_restart_of_redis_loses_nothing_and_keeps_the_order(
         logger.log(str(number))
     wait_until(lambda: logger.stats.spooled == 100)
     assert not logger.flush(0.05)
-    (file,) = spool_files(spool_dir)
-    assert mode(spool_dir) == 0o700
+    (folder,) = spool_files(spool_dir)
+    (file,) = folder.iterdir()
+    assert mode(spool_dir) == mode(folder) == 0o700
     assert mode(file) == 0o600
     server.start()
     for number in range(150, 200):
@@ -200,7 +201,8 @@ def test_a_torn_tail_is_cut_and_counted(
     server: RedisServer, make_logger: MakeLogger, spool_dir: Path
 ) -> None:
     kill_a_logger_during_an_outage(server, spool_dir, 300)
-    (file,) = spool_files(spool_dir)
+    (folder,) = spool_files(spool_dir)
+    (file,) = folder.iterdir()
     os.truncate(file, file.stat().st_size - 5)
     logger = make_logger()
     assert logger.flush()

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity_pipeline.events import frame as wire
-from activity_pipeline.producer.buffer import Buffer, Limits
+from activity_pipeline.producer.buffer import Buffer
+from activity_pipeline.producer.limits import Limits
+from activity_pipeline.producer.stats import DropReason
 
-LIMITS = Limits(frame_events=5, frame_bytes=40, buffer_bytes=200)
+LIMITS = Limits(frame_events=5, frame_bytes=40, buffer_bytes=10_000)
 
 steps = st.lists(
     st.one_of(
@@ -29,7 +31,7 @@ def filled(actions: list[tuple[str, int]]) -> tuple[Buffer, list[bytes], int]:
             buffer.add(lines[-1])
         elif action == "drop":
             drops += 1
-            buffer.drop("wrong_type")
+            buffer.drop(DropReason.WRONG_TYPE)
         else:
             buffer.cut()
     buffer.cut()
@@ -76,7 +78,7 @@ def test_frames_stay_until_they_are_settled_or_on_the_disk(
 
 def test_a_batch_encodes_to_a_frame_of_its_lines() -> None:
     buffer = Buffer(LIMITS)
-    buffer.drop("too_large")
+    buffer.drop(DropReason.TOO_LARGE)
     buffer.add(b"{}")
     buffer.add(b"[]")
     buffer.cut()
