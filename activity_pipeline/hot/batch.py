@@ -26,6 +26,7 @@ DEAD_LETTER_SCHEMA = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("line", pa.binary(), nullable=False),
         pa.field("event_count", pa.int32(), nullable=False),
+        pa.field("other_fields", pa.binary()),
     ]
 )
 
@@ -81,6 +82,7 @@ class Batch:
         origins: Columns of DEAD_LETTER_SCHEMA up to `producer_id`, a row per event, for the same case.
         dead_letters: DEAD_LETTER_SCHEMA, the events that were refused.
         receipts: One per producer, numbered as in `events`.
+        arrived: Events by the UTC day on which the queue took them.
     """
 
     through: str
@@ -89,6 +91,7 @@ class Batch:
     origins: pa.Table
     dead_letters: pa.Table
     receipts: list[Receipt]
+    arrived: Counter[date] = field(default_factory=Counter)
 
     @property
     def days(self) -> list[date]:
@@ -127,4 +130,5 @@ def dead_letters(origins: pa.Table, reasons: pa.Array, lines: pa.Array) -> pa.Ta
     """
     kept = pc.binary_replace_slice(lines, start=-1, stop=_END, replacement=b"")
     ones = pa.array([1] * len(lines), pa.int32())
-    return pa.Table.from_arrays([*origins.columns, reasons, kept, ones], schema=DEAD_LETTER_SCHEMA)
+    nothing = pa.nulls(len(lines), pa.binary())
+    return pa.Table.from_arrays([*origins.columns, reasons, kept, ones, nothing], schema=DEAD_LETTER_SCHEMA)

@@ -8,6 +8,7 @@ turns: a batch holds the lock of its shard's row, and who does not get it waits 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -143,6 +144,7 @@ def drain(
     known_in_archive: KnownInArchive,
     *,
     on_batch: Callable[[Batch, Stored], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> DrainReport:
     """Drain all shards until the queue has been idle or the budget is spent.
 
@@ -150,6 +152,7 @@ def drain(
         config: Where and how.
         known_in_archive: Tells which late events the archive holds already.
         on_batch: Called after each commit, from the shard's thread.
+        stop: Once set, the drain ends after the batch that it is at.
 
     Raises:
         QueueEvictsError: Redis may throw queued events away.
@@ -158,11 +161,14 @@ def drain(
         redis.RedisError: Redis does not answer. Whatever is raised, what was committed stays.
     """
     with connect_queue(config.redis_url) as client:
-        refuse_eviction(inspect(client))
+        health = inspect(client)
+    refuse_eviction(health)
+    for concern in health.concerns:
+        logger.warning("the queue: %s", concern)
     report = DrainReport()
     with ThreadPoolExecutor(config.shards, thread_name_prefix="drain") as pool:
         drains = [
-            pool.submit(_ShardDrain(config, Shard(shard), known_in_archive, on_batch).run)
+            pool.submit(_ShardDrain(config, Shard(shard), known_in_archive, on_batch, stop).run)
             for shard in range(config.shards)
         ]
         for shard_drain in drains:
@@ -179,11 +185,13 @@ class _ShardDrain:
         shard: Shard,
         known_in_archive: KnownInArchive,
         on_batch: Callable[[Batch, Stored], None] | None,
+        stop: threading.Event | None,
     ) -> None:
         self.config = config
         self.shard = shard
         self.known_in_archive = known_in_archive
         self.on_batch = on_batch
+        self.stop = stop or threading.Event()
         self.report = DrainReport()
         self.read_ahead: list[Entry] = []
 
@@ -193,7 +201,7 @@ class _ShardDrain:
             open_hot(self.config.postgres_dsn) as (statements, bulk),
         ):
             started = last_event = time.monotonic()
-            while time.monotonic() - started < self.config.budget_s:
+            while time.monotonic() - started < self.config.budget_s and not self.stop.is_set():
                 if self.shard == 0:
                     self.report.adopted += adopt_legacy_list(client, self.shard)
                 try:

@@ -93,7 +93,7 @@ def test_events_go_from_a_file_to_the_analyst(run: Run, tmp_path: Path) -> None:
         run("sql", "select count(*) as n, min(metadata->>'n') as lowest from activity_logs", "--json")
     )
     assert rows == [{"n": 300, "lowest": "0"}]
-    ledger = _json(run("ledger", "--producers", "--json"))
+    ledger = _json(run("ledger", "--by", "producer", "--json"))
     assert (ledger["residual"], ledger["hot"], ledger["archived"], ledger["received"]) == (0, 200, 300, 501)
     assert [producer["missing"] for producer in ledger["producers"]] == [0]
 
@@ -143,7 +143,7 @@ def test_a_damaged_file_is_an_error_and_loses_nothing_before_the_damage(run: Run
 def test_the_ledger_says_what_is_missing_and_exits_1(run: Run, running: Running) -> None:
     running.send(b'{"source":"a","action":"b"}', producer="gappy", sequence=7)
     _json(run("drain", "--json"))
-    result = run("ledger", "--producers", "--json")
+    result = run("ledger", "--by", "producer", "--json")
     assert result.returncode == 1
     ledger = json.loads(result.stdout)
     assert (ledger["missing"], ledger["producers"][0]["missing_ranges"]) == (7, "{[0,7)}")
@@ -166,9 +166,9 @@ def test_doctor_finds_nothing_wrong_and_then_what_is(run: Run, running: Running)
 
 def test_migrate_goes_back_and_forth(run: Run) -> None:
     assert run("migrate").stdout.strip() == "the schema is up to date"
-    assert len(_json(run("migrate", "--to", "0", "--json"))["taken"]) == 3
+    assert len(_json(run("migrate", "--to", "0", "--json"))["taken"]) == 4
     assert "run activity-pipeline migrate" in run("doctor").stdout
-    assert len(_json(run("migrate", "--json"))["taken"]) == 3
+    assert len(_json(run("migrate", "--json"))["taken"]) == 4
 
 
 @pytest.mark.parametrize(
