@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -156,7 +157,7 @@ def test_a_compressed_bomb_is_a_dead_letter_and_no_memory(
         running.send(*lines(number * 10, 10, NOON), sequence=number * 10)
         append_encoded(running.queue, SHARD, [{b"e": bomb(10 * GIB, claim=claim), b"z": b"zstd"}])
     peaks, child = multiprocessing.Pipe()
-    config = DrainConfig.of(running.settings)
+    config = replace(DrainConfig.of(running.settings), idle_s=0.0)
     process = start(drain_measured, config, running.settings.archive_root, child)
     process.join(READY_S)
     assert process.exitcode == 0

@@ -5,6 +5,7 @@ from datetime import date
 
 import dagster as dg
 
+from activity_pipeline.defs.automation import when_updated_this_hour
 from activity_pipeline.defs.metadata import table
 from activity_pipeline.defs.partitions import DRAINED, HOT, OWNERS
 from activity_pipeline.defs.resources import Pipeline
@@ -42,7 +43,11 @@ def _day_touched(day: date, rows: int) -> dg.AssetMaterialization:
     )
 
 
-@dg.asset_check(asset=DRAINED, description="Every event issued is accounted for: the residual is 0.")
+@dg.asset_check(
+    asset=DRAINED,
+    automation_condition=when_updated_this_hour(),
+    description="Every event issued is accounted for: the residual is 0.",
+)
 def ledger_closes(pipeline: Pipeline) -> dg.AssetCheckResult:
     """Read the ledger in one snapshot."""
     with pipeline.open_hot() as (statements, _):
@@ -52,6 +57,7 @@ def ledger_closes(pipeline: Pipeline) -> dg.AssetCheckResult:
 
 @dg.asset_check(
     asset=DRAINED,
+    automation_condition=when_updated_this_hour(),
     description="Few of a day's arrivals are dead letters (setting ACTIVITY_DEAD_LETTER_SHARE); warns with "
     "their reasons.",
 )
