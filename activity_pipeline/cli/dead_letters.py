@@ -152,7 +152,7 @@ def show(letter_id: int, as_json: bool) -> None:
 @_selecting
 @json_option
 def export(file: Path, as_json: bool, **selected: Any) -> None:
-    """Write open dead letters to a file to be mended, one JSON object a line; - is the standard output.
+    """Write open dead letters to a new file to be mended, one JSON object a line; - is the standard output.
 
     A line that is JSON stands there as "event", any other as "line"; mend it, remove the lines that
     cannot be mended, and give the file to replay. No byte of what was refused is lost on the way.
@@ -175,11 +175,11 @@ def export(file: Path, as_json: bool, **selected: Any) -> None:
 
 @contextmanager
 def _private(file: Path) -> Iterator[IO[bytes]]:
-    """Open a file that its owner alone may read, or the standard output."""
+    """Open a new file that its owner alone may read, or the standard output; a mended one stays as it is."""
     if str(file) == "-":
         yield sys.stdout.buffer
         return
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as output:
         yield output
 
 

@@ -157,6 +157,8 @@ def drain(follow: bool, as_json: bool) -> None:
     from activity_pipeline.ingest import drain as drain_queue
     from activity_pipeline.ingest.report import drained_figures
     from activity_pipeline.local.services import services
+    from activity_pipeline.queue.connection import connect
+    from activity_pipeline.queue.guard import inspect
 
     stop = _stopped_by_signals() if follow else None
     with services(load_settings()) as settings:
@@ -164,6 +166,9 @@ def drain(follow: bool, as_json: bool) -> None:
         if stop is not None:
             report = _follow(settings, known, stop)
         else:
+            with connect(settings.redis_url) as queue:
+                for concern in inspect(queue).concerns:
+                    click.echo(f"warning: {concern}", err=True)
             own = msgspec.structs.replace(settings, drain_budget_s=float("inf"), drain_idle_s=0.0)
             report = drain_queue(DrainConfig.of(own), known)
     figures = drained_figures(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,13 @@ import psycopg
 import redis
 
 from activity_pipeline.errors import StoreError
-from activity_pipeline.hot.connection import Statements, connect
+from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.offsets import read_offsets
 from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.guard import KEEPS_EVERYTHING, QueueHealth, inspect
 from activity_pipeline.queue.lag import StreamLag, legacy_length, stream_lag
-from activity_pipeline.queue.read import START
+from activity_pipeline.queue.read import START, EntryId
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,14 @@ class QueueLag:
         }
 
 
-def read_lag(client: redis.Redis, statements: Statements, *, shards: int) -> QueueLag:
-    """Look at every stream from its stored offset."""
-    offsets = read_offsets(statements)
+def read_lag(client: redis.Redis, offsets: Mapping[int, EntryId], *, shards: int) -> QueueLag:
+    """Look at every stream from its stored offset, also at those that are drained no more.
+
+    Args:
+        client: The queue.
+        offsets: As `hot.offsets.read_offsets` returns them; without one, all of a stream waits.
+        shards: Number of streams.
+    """
     return QueueLag(
         health=inspect(client),
         streams=[
@@ -71,6 +77,6 @@ def lag_figures(redis_url: str, postgres_dsn: str, *, shards: int) -> dict[str, 
     """Return `QueueLag.as_figures`; none where a server went away, for what was drained is to be told."""
     try:
         with connect_queue(redis_url) as client, connect(postgres_dsn) as statements:
-            return read_lag(client, statements, shards=shards).as_figures()
+            return read_lag(client, read_offsets(statements), shards=shards).as_figures()
     except (redis.RedisError, psycopg.Error, StoreError):
         return {}

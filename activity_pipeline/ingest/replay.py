@@ -103,7 +103,10 @@ def replay_stored(
     with open_hot(config.postgres_dsn) as (statements, bulk):
         found = read_dead_letters(statements, selection, line_bytes=0)
         # All of them before the first is replayed: a line that is refused anew would come up again.
-        sized: list[tuple[tuple[int, Mended], int]] = [((each.id, None), each.size_bytes) for each in found]
+        # An entry may inflate to more than a chunk should hold.
+        sized: list[tuple[tuple[int, Mended], int]] = [
+            ((each.id, None), BYTES_PER_CHUNK if each.is_entry else each.size_bytes) for each in found
+        ]
         report = ReplayReport(
             not_open=sorted({*(selection.ids or ())} - {number for (number, _), _ in sized})
         )

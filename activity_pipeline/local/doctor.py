@@ -15,6 +15,7 @@ from activity_pipeline.errors import ActivityError
 from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.ledger import read_ledger
 from activity_pipeline.hot.migrations import pending
+from activity_pipeline.hot.offsets import read_offsets
 from activity_pipeline.ingest.lag import read_lag
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.guard import inspect
@@ -86,7 +87,7 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
 
 def _offsets(settings: Settings) -> Iterator[Finding]:
     with connect(settings.postgres_dsn) as connection, connect_queue(settings.redis_url) as client:
-        for stream in read_lag(client, connection, shards=settings.queue_shards).streams:
+        for stream in read_lag(client, read_offsets(connection), shards=settings.queue_shards).streams:
             check_not_rewound(client, stream.shard, stream.offset)
             text = (
                 f"shard {stream.shard} is stored up to {stream.offset}, {stream.waiting_events:,} events wait"

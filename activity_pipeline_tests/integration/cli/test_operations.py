@@ -73,6 +73,7 @@ def test_a_file_of_dead_letters_is_mended_and_replayed(run: Run, refused: Runnin
     file = tmp_path / "mend.ndjson"
     assert _json(run("dead-letters", "export", str(file), "--json"))["dead_letters"] == 4
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "File exists" in run("dead-letters", "export", str(file)).stderr, "it may be half mended"
     assert run("dead-letters", "export", "-").stdout.encode() == file.read_bytes()
     letters = {letter["reason"]: letter for letter in map(json.loads, file.read_bytes().splitlines())}
     odd, strange, torn, frame = (
@@ -145,6 +146,27 @@ def test_the_queue_shows_what_waits(run: Run, running: Running) -> None:
     assert "noeviction" in run("queue").stdout
     figures = {finding["subject"]: finding["figures"] for finding in _json(run("doctor", "--json"))}
     assert figures["offsets"]["waiting_events"] == 16
+
+
+def test_the_queue_is_shown_without_postgres(
+    run: Run, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIVITY_POSTGRES_DSN", "postgresql://activity@/nowhere?host=/nonexistent")
+    running.send(*lines(0, 5, NOON))
+    shown = _json(run("queue", "--json"), code=1)
+    assert shown["streams"][0]["waiting_events"] == 5
+    assert "does not answer" in shown["postgres"]
+
+
+def test_a_redis_that_is_nearly_full_is_warned_of(run: Run, running: Running) -> None:
+    used = running.queue.info("memory")["used_memory"]
+    running.queue.config_set("maxmemory", int(used * 1.1))
+    try:
+        for command in ("queue", "doctor"):
+            assert "producers will spool soon" in run(command).stdout
+        assert "producers will spool soon" in run("drain").stderr
+    finally:
+        running.queue.config_set("maxmemory", 0)
 
 
 def test_a_stream_that_lost_its_tail_is_not_trusted(run: Run, running: Running) -> None:
