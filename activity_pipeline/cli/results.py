@@ -128,8 +128,17 @@ def ledger(context: click.Context, by: str | None, days: tuple[date, date] | Non
         if t.residual:
             print_pairs("what differs", {name: n for name, n in t.differences.items() if n})
         if by:
-            _print_rows(f"by {by}", rows, as_json=False)
+            _print_rows(f"by {by}", [_readable(row) for row in rows], as_json=False)
     context.exit(1 if total.residual else 0)
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """Write out what is neither a word nor a number, and leave out what a person does not look for."""
+    shown = {name: value for name, value in row.items() if name != "first_seen"}
+    if "last_seen" in shown:
+        shown["last_seen"] = row["last_seen"].isoformat(sep=" ", timespec="seconds")
+        shown["drop_reasons"] = ", ".join(f"{reason} {n:,}" for reason, n in row["drop_reasons"].items())
+    return shown
 
 
 @click.command()
