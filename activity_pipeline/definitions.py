@@ -8,7 +8,7 @@ from activity_pipeline.defs.archive.assets import archive_events, retired_days
 from activity_pipeline.defs.archive.checks import counts_agree, no_partition_gap
 from activity_pipeline.defs.automation import automation
 from activity_pipeline.defs.hot.assets import hot_events, sealed_days
-from activity_pipeline.defs.ingest.assets import drained_events, ledger_closes
+from activity_pipeline.defs.ingest.assets import drained_events, few_dead_letters, ledger_closes
 from activity_pipeline.defs.ingest.sensors import queue_backlog
 from activity_pipeline.defs.jobs import JOBS, nightly, nightly_seal
 from activity_pipeline.defs.metrics.assets import metrics_daily, no_stale_metrics
@@ -28,7 +28,14 @@ def activity_pipeline() -> dg.Definitions:
             metrics_daily,
             anomalies_daily,
         ],
-        asset_checks=[ledger_closes, counts_agree, no_partition_gap, no_stale_metrics, nothing_unusual],
+        asset_checks=[
+            ledger_closes,
+            few_dead_letters,
+            counts_agree,
+            no_partition_gap,
+            no_stale_metrics,
+            nothing_unusual,
+        ],
         jobs=JOBS,
         schedules=[nightly, nightly_seal],
         sensors=[queue_backlog, automation, run_failed],

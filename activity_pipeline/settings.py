@@ -43,6 +43,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         drain_budget_s: Longest that one drain run lasts, in seconds.
         drain_idle_s: How long the queue must stay empty before a drain run ends, in seconds.
         batch_rows: Events that one ingest transaction aims at.
+        dead_letter_share: Share of a day's arrivals, from 0 to 1, above which dead letters are warned of.
+        dagster_url: Root of Dagster's web server, for reports from outside its runs; empty means
+            `webserver_port` of this machine.
+        report_interval_s: How often `drain --follow` reports to Dagster, in seconds.
         alert_urls: Comma-separated channels; an http(s) URL is a webhook.
         webserver_port: Port of the Dagster web server on 127.0.0.1.
     """
@@ -65,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_budget_s: float = 50.0
     drain_idle_s: float = 3.0
     batch_rows: int = 50_000
+    dead_letter_share: float = 0.01
+    dagster_url: str = ""
+    report_interval_s: float = 10.0
     alert_urls: str = ""
     webserver_port: int = 3000
 

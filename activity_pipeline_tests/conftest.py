@@ -32,6 +32,8 @@ from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.settings import Settings
 
 _numbers = itertools.count()
+NO_DAGSTER = "http://127.0.0.1:9"
+"""Nothing listens there: no test reports to a Dagster that happens to run on this machine."""
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +177,7 @@ def settings(stack: LocalStack, database: str, tmp_path: Path) -> Settings:
         archive_url=str(tmp_path / "archive"),
         state_dir=str(tmp_path / "state"),
         spool_dir=str(tmp_path / "spool"),
+        dagster_url=NO_DAGSTER,
     )
 
 

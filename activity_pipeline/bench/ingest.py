@@ -80,7 +80,7 @@ class IngestBench:
                 with connect(dsn) as connection:
                     self.rows = raw_copy.copy_out(connection)
                     self.days = [day.day for day in list_days(connection)]
-            return float(report["received"] / report["seconds"])
+            return float(report["received"] / report["duration_s"])
 
 
 def drain_in_child(dsn: str, redis_url: str) -> tuple[dict[str, float], int]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
+import signal
+import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from activity_pipeline.cli.output import json_option, print_json, print_pairs, progress_bar
 from activity_pipeline.errors import ActivityError
-from activity_pipeline.settings import load_settings
+from activity_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from activity_pipeline.hot.writer import KnownInArchive
+    from activity_pipeline.ingest import DrainReport
 
 FLUSH_TIMEOUT_S = 120.0
 
@@ -131,11 +138,16 @@ def import_(files: tuple[Path, ...], file_format: str, rebase: bool, as_json: bo
 
 
 @click.command()
+@click.option("--follow", is_flag=True, help="Go on until Ctrl-C or SIGTERM, and report to Dagster.")
 @json_option
-def drain(as_json: bool) -> None:
-    """Take all events that wait in the queue and the outboxes into Postgres, then stop.
+def drain(follow: bool, as_json: bool) -> None:
+    """Take what waits in queue and outboxes into Postgres, then stop, or --follow what comes.
 
-    Example: activity-pipeline drain --json
+    A follower stores an event a moment after it was sent and outlives restarts of Redis and Postgres.
+    While it is at work Dagster starts no drains; what it stores is reported to the web server at
+    ACTIVITY_DAGSTER_URL.
+
+    Example: activity-pipeline drain --follow
     """
     import msgspec
 
@@ -143,28 +155,55 @@ def drain(as_json: bool) -> None:
     from activity_pipeline.archive.reader import KnownEvents
     from activity_pipeline.ingest import DrainConfig
     from activity_pipeline.ingest import drain as drain_queue
+    from activity_pipeline.ingest.reporting import drained_figures
     from activity_pipeline.local.services import services
+    from activity_pipeline.queue.connection import connect
+    from activity_pipeline.queue.guard import inspect
 
+    stop = _stopped_by_signals() if follow else None
     with services(load_settings()) as settings:
-        own = msgspec.structs.replace(settings, drain_budget_s=float("inf"), drain_idle_s=0.0)
-        report = drain_queue(DrainConfig.of(own), KnownEvents(ArchiveStore(settings.archive_root)))
-    figures = {
-        "received": report.received,
-        "from_outbox": report.from_outbox,
-        "inserted": sum(report.inserted.values()),
-        "duplicate": sum(report.duplicate.values()),
-        "dead_lettered": report.dead_lettered,
-        "adopted": report.adopted,
-        "batches": report.batches,
-        "days": len(report.touched_days),
-        "seconds": round(report.seconds, 3),
-    }
+        known = KnownEvents(ArchiveStore(settings.archive_root))
+        if stop is not None:
+            report = _follow(settings, known, stop)
+        else:
+            with connect(settings.redis_url) as queue:
+                for concern in inspect(queue).concerns:
+                    click.echo(f"warning: {concern}", err=True)
+            own = msgspec.structs.replace(settings, drain_budget_s=float("inf"), drain_idle_s=0.0)
+            report = drain_queue(DrainConfig.of(own), known)
+    figures = drained_figures(report)
     if as_json:
         print_json(figures)
     else:
         print_pairs("drained", figures)
     if report.outboxes_away:
         raise ActivityError("; ".join(report.outboxes_away))
+
+
+def _stopped_by_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _follow(settings: Settings, known: KnownInArchive, stop: threading.Event) -> DrainReport:
+    from activity_pipeline.ingest import DrainConfig
+    from activity_pipeline.ingest.follow import follow
+    from activity_pipeline.ingest.lag import lag_figures
+    from activity_pipeline.ingest.reporting import DagsterReporter, dagster_url
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    reporter = DagsterReporter(
+        dagster_url(settings),
+        more_figures=lambda: lag_figures(
+            settings.redis_url, settings.postgres_dsn, shards=settings.queue_shards
+        ),
+    )
+    click.echo(f"following the queue, reports go to {reporter.url}; Ctrl-C ends it", err=True)
+    return follow(
+        DrainConfig.of(settings), known, reporter, stop, report_interval_s=settings.report_interval_s
+    )
 
 
 COMMANDS = [log, import_, drain]

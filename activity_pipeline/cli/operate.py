@@ -1,13 +1,17 @@
-"""Running it: `doctor` and `migrate`."""
+"""Running it: `doctor`, `migrate` and `queue`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from activity_pipeline.cli.output import json_option, print_json
+from activity_pipeline.cli.output import human_bytes, json_option, print_json, print_pairs, print_table
 from activity_pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from activity_pipeline.queue.read import EntryId
 
 MARKS = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
 
@@ -70,4 +74,52 @@ def migrate(to: int | None, outbox: bool, as_json: bool) -> None:
         click.echo("\n".join(taken) if taken else "the schema is up to date")
 
 
-COMMANDS = [doctor, migrate]
+@click.command()
+@json_option
+@click.pass_context
+def queue(context: click.Context, as_json: bool) -> None:
+    """Show what waits in each stream, for how long, and Redis itself; exit 1 where it cannot be trusted.
+
+    Where Postgres does not answer, everything in a stream counts as waiting.
+
+    Example: activity-pipeline queue --json
+    """
+    from activity_pipeline.errors import StoreError
+    from activity_pipeline.hot.connection import connect
+    from activity_pipeline.hot.offsets import read_offsets
+    from activity_pipeline.ingest.lag import read_lag
+    from activity_pipeline.local.services import services
+    from activity_pipeline.queue.connection import connect as connect_queue
+
+    offsets: dict[int, EntryId] = {}
+    postgres = "answers"
+    with services(load_settings()) as settings, connect_queue(settings.redis_url) as client:
+        try:
+            with connect(settings.postgres_dsn) as statements:
+                offsets = read_offsets(statements)
+        except StoreError as error:
+            postgres = str(error)
+        lag = read_lag(client, offsets, shards=settings.queue_shards)
+    if as_json:
+        print_json({**asdict(lag), "concerns": lag.health.concerns, "postgres": postgres})
+    else:
+        print_table("streams", [asdict(stream) for stream in lag.streams])
+        health = lag.health
+        limit = human_bytes(health.limit_bytes) if health.limit_bytes else "no limit"
+        print_pairs(
+            "servers",
+            {
+                "Redis": health.version,
+                "memory": f"{human_bytes(health.used_bytes)} of {limit}",
+                "append-only file": health.append_only,
+                "eviction": health.eviction_policy,
+                "legacy list": f"{lag.legacy_events:,} events",
+                "Postgres": postgres,
+            },
+        )
+        for concern in health.concerns:
+            click.secho(concern, fg="yellow")
+    context.exit(0 if lag.is_trusted and postgres == "answers" else 1)
+
+
+COMMANDS = [doctor, migrate, queue]

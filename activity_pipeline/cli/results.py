@@ -87,23 +87,33 @@ def anomalies(days: tuple[date, date] | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--producers", is_flag=True, help="By producer, with missing sequence numbers.")
+@click.option("--by", type=click.Choice(["producer", "day"]), help="Also each producer, or each day.")
+@DAYS_OPTION
 @json_option
 @click.pass_context
-def ledger(context: click.Context, producers: bool, as_json: bool) -> None:
+def ledger(context: click.Context, by: str | None, days: tuple[date, date] | None, as_json: bool) -> None:
     """Account for every event; exit 1 where the residual is not 0.
 
-    Example: activity-pipeline ledger --producers
+    By producer: what it issued by its sequence numbers, what it declared as dropped and why, and which
+    numbers are missing. By day: what arrived, what was stored and where it is now.
+
+    Example: activity-pipeline ledger --by producer
     """
     from activity_pipeline.hot.connection import connect
-    from activity_pipeline.hot.ledger import read_ledger, read_producers
+    from activity_pipeline.hot.ledger import read_days, read_ledger, read_producers
     from activity_pipeline.local.services import services
 
+    if days and by != "day":
+        raise click.UsageError("--days goes with --by day")
+    rows: list[dict[str, Any]] = []
     with services(load_settings()) as settings, connect(settings.postgres_dsn) as statements:
         total = read_ledger(statements)
-        by_producer = [asdict(each) for each in read_producers(statements)] if producers else []
+        if by == "producer":
+            rows = [asdict(each) for each in read_producers(statements)]
+        elif by == "day":
+            rows = [{**asdict(each), "difference": each.difference} for each in read_days(statements, days)]
     if as_json:
-        print_json({**total.as_dict(), **({"producers": by_producer} if producers else {})})
+        print_json({**total.as_dict(), **({f"{by}s": rows} if by else {})})
     else:
         t = total
         click.echo(
@@ -117,9 +127,18 @@ def ledger(context: click.Context, producers: bool, as_json: bool) -> None:
         )
         if t.residual:
             print_pairs("what differs", {name: n for name, n in t.differences.items() if n})
-        if producers:
-            print_table("producers", by_producer, empty="none")
+        if by:
+            _print_rows(f"by {by}", [_readable(row) for row in rows], as_json=False)
     context.exit(1 if total.residual else 0)
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """Write out what is neither a word nor a number, and leave out what a person does not look for."""
+    shown = {name: value for name, value in row.items() if name != "first_seen"}
+    if "last_seen" in shown:
+        shown["last_seen"] = row["last_seen"].isoformat(sep=" ", timespec="seconds")
+        shown["drop_reasons"] = ", ".join(f"{reason} {n:,}" for reason, n in row["drop_reasons"].items())
+    return shown
 
 
 @click.command()

@@ -51,6 +51,11 @@ def when_updated() -> Condition:
     return _when_idle(_since_request(_updated()) | (_look() & failed), "after an update")
 
 
+def when_updated_this_hour() -> Condition:
+    """Look once an hour at an asset that was updated: what a follower reports starts no checks by itself."""
+    return _when_idle(_since_request(_updated()) & _look(), "updated in the last hour")
+
+
 def _updated(but_not_by: dg.AssetSelection | None = None) -> Condition:
     updated = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated())
     return updated if but_not_by is None else updated.ignore(but_not_by)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import msgspec
@@ -11,6 +12,7 @@ from activity_pipeline.archive import ArchiveStore
 from activity_pipeline.archive.reader import KnownEvents
 from activity_pipeline.hot.connection import BulkConnection, Statements, open_hot
 from activity_pipeline.ingest import DrainConfig, DrainReport, drain
+from activity_pipeline.ingest.lag import lag_figures
 from activity_pipeline.settings import Settings, load_settings
 
 
@@ -47,3 +49,7 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     def drain(self) -> DrainReport:
         """Drain queue and outboxes until they are idle or the budget of the settings is spent."""
         return drain(self.drain_config, KnownEvents(self.store))
+
+    def lag_figures(self) -> dict[str, Any]:
+        """Say what waits in the queue."""
+        return lag_figures(self.redis_url, self.postgres_dsn, shards=self.settings.queue_shards)

@@ -14,6 +14,7 @@ number right before s, so that the sequence alone tells what the sink should hav
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -105,6 +106,21 @@ def decode(fields: dict[bytes, bytes], *, max_bytes: int = MAX_FRAME_BYTES) -> F
             f"the frame holds more than {max_bytes} bytes", header, DeadLetterReason.FRAME_TOO_LARGE
         ) from None
     return msgspec.structs.replace(header, body=body)
+
+
+def lines_of(body: bytes) -> list[bytes]:
+    """Return a frame's lines without their newlines; those of white space alone are none."""
+    return [line for line in body.split(b"\n") if line.strip(b" \t\r")]
+
+
+def pack_other_fields(fields: Mapping[bytes, bytes]) -> bytes:
+    """Write an entry's fields beside `e` as a MessagePack map, for an entry that cannot be opened."""
+    return msgspec.msgpack.encode({name: value for name, value in fields.items() if name != b"e"})
+
+
+def unpack_other_fields(packed: bytes) -> dict[bytes, bytes]:
+    """Read what `pack_other_fields` wrote."""
+    return msgspec.msgpack.decode(packed, type=dict[bytes, bytes])
 
 
 class _TooLargeError(Exception):

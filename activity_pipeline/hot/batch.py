@@ -27,6 +27,7 @@ DEAD_LETTER_SCHEMA = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("line", pa.binary(), nullable=False),
         pa.field("event_count", pa.int32(), nullable=False),
+        pa.field("other_fields", pa.binary()),
     ]
 )
 
@@ -92,6 +93,7 @@ class Batch:
             same case.
         dead_letters: DEAD_LETTER_SCHEMA, the events that were refused.
         receipts: One per producer, numbered as in `events`.
+        arrived: Events by the UTC day on which the queue took them.
     """
 
     through: str
@@ -101,6 +103,7 @@ class Batch:
     origins: pa.Table
     dead_letters: pa.Table
     receipts: list[Receipt]
+    arrived: Counter[date] = field(default_factory=Counter)
 
     @property
     def days(self) -> list[date]:
@@ -145,5 +148,6 @@ def dead_letters(origins: pa.Table, reasons: pa.Array, lines: pa.Array) -> pa.Ta
     """
     kept = pc.binary_replace_slice(lines, start=-1, stop=_END, replacement=b"")
     ones = pa.array([1] * len(lines), pa.int32())
-    columns = [*origins.columns, reasons, kept, ones]
+    nothing = pa.nulls(len(lines), pa.binary())
+    columns = [*origins.columns, reasons, kept, ones, nothing]
     return pa.Table.from_arrays(columns, DEAD_LETTER_SCHEMA.names).cast(DEAD_LETTER_SCHEMA)

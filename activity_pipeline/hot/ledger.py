@@ -11,6 +11,7 @@ from what COPY reported, hot and late from the tables, archived from retired man
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any
 
 from psycopg.rows import class_row
@@ -77,6 +78,9 @@ class ProducerLedger:
         producer_id: Empty for entries that named none.
         missing_ranges: Sequence numbers neither seen nor declared as dropped, as Postgres writes a
             multirange.
+        drop_reasons: The declared drops by reason.
+        first_seen: When its first frame was stored.
+        last_seen: When its last frame was stored.
     """
 
     producer_id: str
@@ -89,6 +93,53 @@ class ProducerLedger:
     duplicate: int
     dead_lettered: int
     missing_ranges: str
+    drop_reasons: dict[str, int]
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayLedger:
+    """A day's events and where they are.
+
+    What was issued, dropped or missing has a sequence number and no day.
+
+    Attributes:
+        state: As in `activity_days`; empty for a day that has dead letters alone.
+        arrived: Events that reached the queue on this day, whatever day they are of.
+        dead_lettered: Those of them that were refused, and still are.
+    """
+
+    day: date
+    state: str
+    arrived: int
+    received: int
+    inserted: int
+    duplicate: int
+    dead_lettered: int
+    hot: int
+    late: int
+    archived: int
+    erased: int
+
+    @property
+    def difference(self) -> int:
+        """Events inserted that are nowhere, or are somewhere without having been inserted."""
+        return self.inserted - self.hot - self.late - self.archived - self.erased
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What reached the queue on a day, and how much of it is a dead letter."""
+
+    day: date
+    arrived: int
+    dead_lettered: int
+
+    @property
+    def share(self) -> float:
+        """The dead letters' share, from 0 to 1."""
+        return self.dead_lettered / max(self.arrived, self.dead_lettered)
 
 
 def read_ledger(connection: Statements) -> Ledger:
@@ -106,3 +157,16 @@ def read_producers(connection: Statements) -> list[ProducerLedger]:
     """Return the ledger by producer, newest first."""
     with connection.cursor(row_factory=class_row(ProducerLedger)) as cursor:
         return cursor.execute(_SQL["producers"]).fetchall()
+
+
+def read_days(connection: Statements, days: tuple[date, date] | None = None) -> list[DayLedger]:
+    """Return the ledger by day, newest first, of all days or from a first to a last one."""
+    first, last = days or (None, None)
+    with connection.cursor(row_factory=class_row(DayLedger)) as cursor:
+        return cursor.execute(_SQL["days"], {"first": first, "last": last}).fetchall()
+
+
+def read_arrivals(connection: Statements, *, since: date) -> list[Arrivals]:
+    """Return the days from `since` on that have dead letters."""
+    with connection.cursor(row_factory=class_row(Arrivals)) as cursor:
+        return cursor.execute(_SQL["arrivals"], {"first": since}).fetchall()

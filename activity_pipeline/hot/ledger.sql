@@ -28,7 +28,9 @@ days as (
     from activity_ledger
 ),
 kept as (
-    select coalesce(sum(event_count), 0)::bigint as dead_letters_kept from activity_dead_letters
+    select coalesce(sum(event_count), 0)::bigint as dead_letters_kept
+    from activity_dead_letters
+    where state <> 'replayed'
 ),
 states as (
     select
@@ -53,6 +55,33 @@ select
         as missing,
     inserted, duplicate, dead_lettered,
     case when activity_is_sequenced(producer_id)
-        then (int8multirange(int8range(0, issued)) - sequences - dropped_sequences)::text else '{}' end as missing_ranges
+        then (int8multirange(int8range(0, issued)) - sequences - dropped_sequences)::text else '{}' end as missing_ranges,
+    drop_reasons, first_seen, last_seen
 from activity_producers
 order by last_seen desc, producer_id
+
+-- name: days
+-- The same by day: of the event, but of arrival for what arrived and what was refused.
+with hot as (
+    select (timestamp at time zone 'UTC')::date as day, count(*) as events from activity_logs_current group by 1
+),
+late as (
+    select (timestamp at time zone 'UTC')::date as day, count(*) as events from activity_logs_late group by 1
+)
+select
+    day, coalesce(state, '') as state, coalesce(arrived, 0) as arrived, coalesce(received, 0) as received,
+    coalesce(inserted, 0) as inserted, coalesce(duplicate, 0) as duplicate,
+    coalesce(dead_lettered, 0) as dead_lettered, coalesce(hot.events, 0) as hot,
+    coalesce(late.events, 0) as late, coalesce(archived_rows, 0) as archived, coalesce(erased, 0) as erased
+from activity_ledger
+full join activity_days using (day)
+full join hot using (day)
+full join late using (day)
+where (%(first)s::date is null or day >= %(first)s) and (%(last)s::date is null or day <= %(last)s)
+order by day desc
+
+-- name: arrivals
+-- What arrived on each day, and how much of it is still refused.
+select day, arrived, dead_lettered from activity_ledger
+where day >= %(first)s and dead_lettered > 0
+order by day

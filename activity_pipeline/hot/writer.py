@@ -129,6 +129,17 @@ def _lock(connection: BulkConnection, shard: int) -> str | None:
     return row[0] if row else None
 
 
+def sort_in(cursor: Any, batch: Batch, known_in_archive: KnownInArchive) -> Stored:
+    """Store a batch row by row in the caller's transaction; moves no offset, commits nothing.
+
+    Args:
+        cursor: Of a BulkConnection.
+        batch: Days must exist (`days.ensure_days`).
+        known_in_archive: As for `claim_shard`.
+    """
+    return _Store(cursor, batch, known_in_archive).run(by_copy=False)
+
+
 class _Store:
     """One batch on its way into the tables."""
 
@@ -229,8 +240,9 @@ class _Store:
                 "inserted": stored.inserted[day],
                 "duplicate": stored.duplicate[day],
                 "dead_lettered": dead_lettered[day],
+                "arrived": self.batch.arrived[day],
             }
-            for day in sorted({*stored.inserted, *stored.duplicate, *dead_lettered})
+            for day in sorted({*stored.inserted, *stored.duplicate, *dead_lettered, *self.batch.arrived})
         ]
         self._execute("note_days", json.dumps(days))
 

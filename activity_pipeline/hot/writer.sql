@@ -66,16 +66,18 @@ group by fresh.timestamp, fresh.id
 
 -- name: note_days
 -- The ledger by day.
-insert into activity_ledger as ledger (day, received, inserted, duplicate, dead_lettered)
-select day, received, inserted, duplicate, dead_lettered
-from jsonb_to_recordset($1::text::jsonb)
-    as batch (day date, received bigint, inserted bigint, duplicate bigint, dead_lettered bigint)
+insert into activity_ledger as ledger (day, received, inserted, duplicate, dead_lettered, arrived)
+select day, received, inserted, duplicate, dead_lettered, arrived
+from jsonb_to_recordset($1::text::jsonb) as batch (
+    day date, received bigint, inserted bigint, duplicate bigint, dead_lettered bigint, arrived bigint
+)
 order by day
 on conflict (day) do update set
     received = ledger.received + excluded.received,
     inserted = ledger.inserted + excluded.inserted,
     duplicate = ledger.duplicate + excluded.duplicate,
-    dead_lettered = ledger.dead_lettered + excluded.dead_lettered
+    dead_lettered = ledger.dead_lettered + excluded.dead_lettered,
+    arrived = ledger.arrived + excluded.arrived
 
 -- name: declared_before
 -- Declarations of drops that came with a frame which is delivered again.

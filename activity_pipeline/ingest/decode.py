@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class _Decoder:
         self.size_bytes = 0
         self.lines = 0
         self.unreadable: list[dict[str, Any]] = []
+        self.arrived: Counter[date] = Counter()
 
     def open(self, entry: Entry) -> None:
         """Open one entry and note what its producer says."""
@@ -69,6 +71,7 @@ class _Decoder:
         self.bodies.append(body)
         self.size_bytes += len(body)
         self.lines += lines
+        self.arrived[_instant(entry).date()] += lines
 
     def _receive(
         self, producer: str, sequence: int, received: int, issued: int, dropped: Mapping[str, int]
@@ -91,6 +94,7 @@ class _Decoder:
         count = max(error.count, 1)
         receipt = self._receive(error.producer, error.sequence, count, count, error.drops)
         receipt.dead_lettered += count
+        self.arrived[_instant(entry).date()] += count
         self.unreadable.append(
             {
                 "received_at": _instant(entry),
@@ -101,6 +105,7 @@ class _Decoder:
                 "reason": str(error.reason),
                 "line": entry.fields.get(b"e", b""),
                 "event_count": count,
+                "other_fields": wire.pack_other_fields(entry.fields),
             }
         )
 
@@ -167,6 +172,7 @@ def _judged(decoder: _Decoder, rules: Rules, through: Entry, now: datetime) -> B
             ]
         ),
         receipts=receipts,
+        arrived=decoder.arrived,
     )
 
 

@@ -6,6 +6,8 @@ them (ingest/outbox.py).
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,12 +21,15 @@ from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.guard import inspect, refuse_eviction
 
+logger = logging.getLogger(__name__)
+
 
 def drain(
     config: DrainConfig,
     known_in_archive: KnownInArchive,
     *,
     on_batch: Callable[[Batch, Stored], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> DrainReport:
     """Drain all shards and outboxes, each until it has been idle or the budget is spent.
 
@@ -32,6 +37,7 @@ def drain(
         config: Where and how.
         known_in_archive: Tells which late events the archive holds already.
         on_batch: Called after each commit, from the source's thread.
+        stop: Once set, the drain ends after the batch that it is at.
 
     Raises:
         QueueEvictsError: Redis may throw queued events away.
@@ -40,11 +46,16 @@ def drain(
         redis.RedisError: Redis does not answer. Whatever is raised, what was committed stays.
     """
     with connect_queue(config.redis_url) as client:
-        refuse_eviction(inspect(client))
+        health = inspect(client)
+    refuse_eviction(health)
+    for concern in health.concerns:
+        logger.warning("the queue: %s", concern)
     report = DrainReport()
+    stop = stop or threading.Event()
+    more = (known_in_archive, on_batch, stop)
     sources: list[ShardDrain | OutboxDrain] = [
-        *(ShardDrain(config, Shard(shard), known_in_archive, on_batch) for shard in range(config.shards)),
-        *(OutboxDrain(config, number, known_in_archive, on_batch) for number in range(len(config.outboxes))),
+        *(ShardDrain(config, Shard(shard), *more) for shard in range(config.shards)),
+        *(OutboxDrain(config, number, *more) for number in range(len(config.outboxes))),
     ]
     with ThreadPoolExecutor(len(sources), thread_name_prefix="drain") as pool:
         for drained in [pool.submit(source.run) for source in sources]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -42,6 +43,7 @@ class OutboxDrain:
         number: int,
         known_in_archive: KnownInArchive,
         on_batch: Callable[[Batch, Stored], None] | None,
+        stop: threading.Event,
     ) -> None:
         """Prepare to drain `config.outboxes[number]`; see `drain` for the other arguments."""
         self.config = config
@@ -50,6 +52,7 @@ class OutboxDrain:
         self.shard = -1 - number
         self.known_in_archive = known_in_archive
         self.on_batch = on_batch
+        self.stop = stop
         self.report = DrainReport()
 
     def run(self) -> DrainReport:
@@ -73,7 +76,7 @@ class OutboxDrain:
 
     def _until_idle(self, outbox: BulkConnection, sink: BulkConnection, statements: Statements) -> None:
         started = last_row = time.monotonic()
-        while time.monotonic() - started < self.config.budget_s:
+        while time.monotonic() - started < self.config.budget_s and not self.stop.is_set():
             since = time.perf_counter()
             try:
                 stored = self._one_batch(outbox, sink, statements)
@@ -111,7 +114,6 @@ class OutboxDrain:
         if stored is None:
             return False
         self.report.add(batch, stored)
-        self.report.from_outbox += batch.received
         if self.on_batch:
             self.on_batch(batch, stored)
         return True

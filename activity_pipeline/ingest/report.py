@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
-from activity_pipeline.hot.batch import Batch, Stored
+from activity_pipeline.hot.batch import OUTBOX, Batch, Stored
 
 
 @dataclass(slots=True)
@@ -44,6 +44,7 @@ class DrainReport:
         """Count one more batch."""
         self.batches += 1
         self.received += batch.received
+        self.from_outbox += sum(each.received for each in batch.receipts if each.producer_id == OUTBOX)
         self.dead_lettered += stored.dead_lettered
         self.inserted.update(stored.inserted)
         self.duplicate.update(stored.duplicate)

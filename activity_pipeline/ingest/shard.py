@@ -8,6 +8,7 @@ time. Two drains take turns: who does not get the lock waits as if idle.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -39,12 +40,14 @@ class ShardDrain:
         shard: Shard,
         known_in_archive: KnownInArchive,
         on_batch: Callable[[Batch, Stored], None] | None,
+        stop: threading.Event,
     ) -> None:
         """Prepare; see `drain` for the arguments."""
         self.config = config
         self.shard = shard
         self.known_in_archive = known_in_archive
         self.on_batch = on_batch
+        self.stop = stop
         self.report = DrainReport()
 
     def run(self) -> DrainReport:
@@ -57,7 +60,7 @@ class ShardDrain:
             self._go_on_after(self._offset(statements), reader, client)
             read: ReadBatch | None = None
             started = last_event = time.monotonic()
-            while time.monotonic() - started < self.config.budget_s:
+            while time.monotonic() - started < self.config.budget_s and not self.stop.is_set():
                 since = time.perf_counter()
                 read = read or reader.take()
                 if read is not None and self._store(read, statements, bulk):

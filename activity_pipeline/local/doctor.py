@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import psycopg
 import redis
@@ -17,26 +17,26 @@ from activity_pipeline.hot.ledger import read_ledger
 from activity_pipeline.hot.migrations import pending
 from activity_pipeline.hot.offsets import read_offsets
 from activity_pipeline.hot.outbox import read_waiting
-from activity_pipeline.queue.connection import Shard
+from activity_pipeline.ingest.lag import read_lag
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.guard import inspect
 from activity_pipeline.queue.read import backlog, check_not_rewound
 from activity_pipeline.settings import Settings
 
-NEARLY_FULL = 0.8
 OLDEST_POSTGRES = 15
 MANY_ROWS = 100_000
-STALE_S = 600.0
-"""A row that has waited so long in an outbox says that no drain runs, in seconds."""
+LONG_WAIT_S = 300.0
+"""Longer than a sensor, a drain and its longest pause between failures would need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: ok, worth a warning, or wrong."""
+    """One thing that was looked at: ok, worth a warning, or wrong; its figures, for machines."""
 
     verdict: Literal["ok", "warn", "fail"]
     subject: str
     text: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -63,20 +63,16 @@ def _queue(settings: Settings) -> Iterator[Finding]:
     with connect_queue(settings.redis_url) as client:
         health = inspect(client)
         waiting = backlog(client, settings.queue_shards)
-    yield Finding("ok", "queue", f"Redis {health.version}, {waiting:,} entries wait")
+    yield Finding("ok", "queue", f"Redis {health.version}, {waiting:,} entries wait", asdict(health))
     if health.eviction_policy == "noeviction":
         yield Finding("ok", "queue", "maxmemory-policy is noeviction")
     else:
         text = f"maxmemory-policy is {health.eviction_policy}: Redis may throw events away, set noeviction"
         yield Finding("fail", "queue", text)
-    if health.append_only:
-        yield Finding("ok", "queue", "the append-only file is on")
-    else:
-        text = "no append-only file: a crash of Redis loses what Postgres has not taken, set appendonly yes"
-        yield Finding("warn", "queue", text)
-    if health.limit_bytes and health.used_bytes > NEARLY_FULL * health.limit_bytes:
-        used, limit = health.used_bytes, health.limit_bytes
-        yield Finding("warn", "queue", f"{used:,} of {limit:,} bytes are used: producers will spool soon")
+    for concern in health.concerns:
+        yield Finding("warn", "queue", concern)
+    if not health.concerns:
+        yield Finding("ok", "queue", "the append-only file is on, and there is memory left")
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:
@@ -94,9 +90,15 @@ def _postgres(settings: Settings) -> Iterator[Finding]:
 
 def _offsets(settings: Settings) -> Iterator[Finding]:
     with connect(settings.postgres_dsn) as connection, connect_queue(settings.redis_url) as client:
-        for shard, offset in read_offsets(connection).items():
-            check_not_rewound(client, Shard(shard), offset)
-            yield Finding("ok", "offsets", f"shard {shard} is stored up to {offset}")
+        for stream in read_lag(client, read_offsets(connection), shards=settings.queue_shards).streams:
+            check_not_rewound(client, stream.shard, stream.offset)
+            text = (
+                f"shard {stream.shard} is stored up to {stream.offset}, {stream.waiting_events:,} events wait"
+            )
+            verdict: Literal["ok", "warn"] = "warn" if stream.oldest_s > LONG_WAIT_S else "ok"
+            if stream.waiting_entries:
+                text += f", the oldest for {stream.oldest_s:,.0f} s"
+            yield Finding(verdict, "offsets", text, asdict(stream))
 
 
 def _outboxes(settings: Settings) -> Iterator[Finding]:
@@ -111,7 +113,7 @@ def _outboxes(settings: Settings) -> Iterator[Finding]:
             yield Finding("fail", "outbox", f"outbox {number}: {str(error).strip()}")
         else:
             rows = f"{waiting.rows:,} rows" if waiting.rows < MANY_ROWS else f"{MANY_ROWS:,} rows or more"
-            verdict: Literal["ok", "warn"] = "warn" if waiting.oldest_s > STALE_S else "ok"
+            verdict: Literal["ok", "warn"] = "warn" if waiting.oldest_s > LONG_WAIT_S else "ok"
             text = f"outbox {number}: {rows} wait, the oldest for {waiting.oldest_s:,.0f} s"
             yield Finding(verdict, "outbox", text)
 
@@ -123,9 +125,13 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         wrong = ", ".join(f"{name} {n:,}" for name, n in ledger.differences.items() if n)
         yield Finding("fail", "ledger", f"the residual is {ledger.residual:,}: {wrong}")
     else:
-        yield Finding("ok", "ledger", f"{ledger.received:,} events received, the residual is 0")
+        yield Finding(
+            "ok", "ledger", f"{ledger.received:,} events received, the residual is 0", ledger.as_dict()
+        )
     if ledger.dead_lettered:
-        yield Finding("warn", "ledger", f"{ledger.dead_lettered:,} dead letters")
+        yield Finding(
+            "warn", "ledger", f"{ledger.dead_lettered:,} dead letters: activity-pipeline dead-letters list"
+        )
 
 
 def _archive(settings: Settings) -> Iterator[Finding]:

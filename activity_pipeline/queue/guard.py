@@ -8,6 +8,10 @@ import redis
 
 from activity_pipeline.errors import QueueEvictsError
 
+KEEPS_EVERYTHING = "noeviction"
+NEARLY_FULL = 0.8
+"""Share of maxmemory above which Redis is about to refuse events."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueHealth:
@@ -26,6 +30,20 @@ class QueueHealth:
     append_only: bool
     used_bytes: int
     limit_bytes: int
+
+    @property
+    def concerns(self) -> list[str]:
+        """What an operator should change soon, a sentence each."""
+        found = []
+        if not self.append_only:
+            found.append(
+                "no append-only file: a crash of Redis loses what Postgres has not taken, set appendonly yes"
+            )
+        if self.limit_bytes and self.used_bytes > NEARLY_FULL * self.limit_bytes:
+            found.append(
+                f"{self.used_bytes:,} of {self.limit_bytes:,} bytes are used: producers will spool soon"
+            )
+        return found
 
 
 def inspect(client: redis.Redis) -> QueueHealth:
@@ -48,7 +66,7 @@ def refuse_eviction(health: QueueHealth) -> None:
     Raises:
         QueueEvictsError: With `policy`.
     """
-    if health.eviction_policy != "noeviction":
+    if health.eviction_policy != KEEPS_EVERYTHING:
         raise QueueEvictsError(
             f"Redis has maxmemory-policy {health.eviction_policy}: under memory pressure it throws queued "
             "events away. Set it to noeviction.",

@@ -22,6 +22,7 @@ import pytest
 
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.connection import connect
+from activity_pipeline.hot.follower import is_followed
 
 UNFINISHED = ("REQUESTED", "CANCELING", "COMPLETING", "FAILING")
 
@@ -160,6 +161,54 @@ def test_an_event_from_another_shell_is_drained_by_a_run_of_the_sensor(
     (materialization, *_) = _wait_for("the day reported to Dagster", reported, 30)
     assert materialization["partition"] == datetime.now(UTC).date().isoformat()
     assert "new_rows" in [entry["label"] for entry in materialization["metadataEntries"]]
+
+
+@pytest.fixture
+def follower(up: Up) -> Iterator[None]:
+    """A `drain --follow` in another shell, which ends well."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "activity_pipeline", "drain", "--follow"],
+        cwd=up.folder,
+        env={**up.environment, "ACTIVITY_DAGSTER_URL": up.url, "ACTIVITY_REPORT_INTERVAL_S": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def at_work() -> bool:
+        with connect(up.dsn) as postgres:
+            return is_followed(postgres)
+
+    try:
+        _wait_for("the follower", at_work, 30)
+        yield
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+
+
+def test_what_a_follower_stores_is_seen_in_dagster_and_its_metrics_follow(up: Up, follower: None) -> None:
+    def drains() -> list[str]:
+        runs = up.graphql("{ runsOrError { ... on Runs { results { jobName runId } } } }")["runsOrError"]
+        return [run["runId"] for run in runs["results"] if run["jobName"] == "drain"]
+
+    before, day = drains(), today() - 20 * ONE_DAY
+    events = up.folder / "followed.ndjson"
+    event = {"timestamp": f"{day}T12:00:00Z", "source": "followed", "action": "seen"}
+    events.write_text(json.dumps(event) + "\n")
+    up.command("import", str(events))
+
+    def reported() -> Any:
+        answer = up.graphql(
+            'query { assetOrError(assetKey: {path: ["hot", "events"]}) '
+            "{ ... on Asset { assetMaterializations(limit: 20) { partition runId } } } }"
+        )["assetOrError"]
+        return [each for each in answer["assetMaterializations"] if each["partition"] == str(day)]
+
+    assert _wait_for("the report", reported, 30)[0]["runId"] == "", "no run has stored it"
+    counted = "select count from activity_metrics_daily where source = 'followed'"
+    assert _wait_for("the metrics", lambda: up.query(counted), 90) == 1
+    assert drains() == before
 
 
 def test_a_backfill_of_ten_days_over_graphql(up: Up) -> None:

@@ -10,9 +10,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from activity_pipeline.archive.reader import KnownEvents
 from activity_pipeline.definitions import activity_pipeline
 from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, HOT, METRICS, RETIRED, SEALED
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
+from activity_pipeline.events.model import REASON_TEXT, Rules
+from activity_pipeline.events.model import DeadLetterReason as Reason
+from activity_pipeline.hot.dead_letters import Selection
+from activity_pipeline.ingest.replay import ReplayConfig, replay_stored
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.lines import line
 
@@ -92,6 +97,13 @@ def materialized(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[st
 def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
     (evaluation,) = (each for each in result.get_asset_check_evaluations() if each.check_name == name)
     return evaluation
+
+
+def records(evaluation: dg.AssetCheckEvaluation, name: str) -> list[Mapping[str, Any]]:
+    """Return the rows of a table that a check shows."""
+    value = evaluation.metadata[name]
+    assert isinstance(value, dg.TableMetadataValue)
+    return [record.data for record in value.records]
 
 
 def test_a_drain_reports_each_day_that_it_touched(platform: Platform) -> None:
@@ -207,6 +219,37 @@ def test_the_ledger_check_fails_where_a_row_was_changed(platform: Platform) -> N
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.ERROR
     assert found.metadata["residual"].value != 0
+
+
+def test_many_dead_letters_of_a_day_are_warned_of_until_they_are_replayed(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIVITY_ALLOWED_STATUSES", "success,failed")
+    odd = line(1, moment(COLD, 1), status="odd")
+    platform.running.send(odd, b"{", *(line(n, moment(COLD, n)) for n in range(2, 200)))
+    assert check(platform.succeed("drain"), "few_dead_letters").passed, "exactly the limit"
+    platform.running.send(b"[]", sequence=200)
+    found = check(platform.succeed("drain"), "few_dead_letters")
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    (day,) = records(found, "days")
+    assert (day["day"], day["arrived"], day["dead_lettered"]) == (TODAY.isoformat(), 201, 3)
+    reasons = {row["reason"]: row["why"] for row in records(found, "reasons")}
+    assert reasons == {
+        reason.value: REASON_TEXT[reason]
+        for reason in (Reason.NOT_ALLOWED, Reason.NOT_JSON, Reason.NOT_AN_OBJECT)
+    }
+    config = ReplayConfig(platform.running.settings.postgres_dsn, Rules(), hot_days=30)
+    assert replay_stored(config, Selection(), KnownEvents(platform.running.store)).replayed == 1
+    assert check(platform.succeed("drain"), "few_dead_letters").passed
+
+
+def test_a_drain_says_what_waits(platform: Platform) -> None:
+    platform.send(TODAY)
+    said = materialized(platform.succeed("drain"), DRAINED)[None]
+    assert (said["queue_waiting_events"], said["queue_oldest_s"]) == (0, 0.0)
+    assert said["queue_eviction_policy"] == "noeviction"
+    assert said["queue_concerns"] == "none"
 
 
 def test_the_counts_check_fails_where_postgres_and_a_manifest_differ(platform: Platform) -> None:

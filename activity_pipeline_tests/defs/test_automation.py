@@ -12,7 +12,7 @@ from dagster._core.test_utils import freeze_time
 
 from activity_pipeline.definitions import activity_pipeline
 from activity_pipeline.defs.automation import when_cold
-from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DAYS, HOT, METRICS, RETIRED
+from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DAYS, DRAINED, HOT, METRICS, RETIRED
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 
@@ -33,6 +33,7 @@ class Ticks:
         self.instance = instance
         self.now = NOON
         self.cursor: AssetDaemonCursor | None = None
+        self.checks: set[str] = set()
 
     def tick(self, after: timedelta = TICK) -> dict[str, set[str | None]]:
         """Let time pass, evaluate, and return the partitions asked for, by asset."""
@@ -42,6 +43,11 @@ class Ticks:
                 self.definitions, self.instance, evaluation_time=self.now, cursor=self.cursor
             )
         self.cursor = result.cursor
+        self.checks = {
+            each.key.name
+            for each in result.results
+            if isinstance(each.key, dg.AssetCheckKey) and not each.true_subset.is_empty
+        }
         keys = (ARCHIVED, RETIRED, METRICS, ANOMALIES)
         asked = {key.to_user_string(): set(result.get_requested_partitions(key)) for key in keys}
         return {name: partitions for name, partitions in asked.items() if partitions}
@@ -244,3 +250,16 @@ def test_the_steady_state_asks_for_nothing(ticks: Ticks) -> None:
         ticks.answer(ticks.tick())
     assert [ticks.tick() for _ in range(5)] == [{}] * 5
     assert [ticks.tick(timedelta(minutes=20)) for _ in range(6)] == [{}] * 6
+
+
+def test_what_a_follower_reports_is_checked_once_an_hour(ticks: Ticks) -> None:
+    ticks.tick()
+    checked: list[set[str]] = []
+    for minutes in (1, 1, 20, 1, 60, 60):
+        if len(checked) < 4:
+            with freeze_time(ticks.now + timedelta(seconds=1)):
+                ticks.instance.report_runless_asset_event(dg.AssetMaterialization(DRAINED))
+        ticks.tick(timedelta(minutes=minutes))
+        checked.append(ticks.checks)
+    both = {"ledger_closes", "few_dead_letters"}
+    assert checked == [set(), set(), both, set(), both, set()]

@@ -6,11 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import dagster as dg
+import msgspec
 import pytest
 
 from activity_pipeline.alerts import Alert
@@ -27,6 +28,7 @@ from activity_pipeline.defs.ingest.sensors import (
 from activity_pipeline.defs.jobs import LONGEST_DRAIN_S
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.errors import AlertError
+from activity_pipeline.hot.follower import following
 from activity_pipeline.settings import Settings
 from activity_pipeline_tests.conftest import Running
 
@@ -156,6 +158,26 @@ def test_no_second_drain_starts(sensed: Sensed, status: dg.DagsterRunStatus) -> 
     answer = sensed.evaluate()
     assert isinstance(answer, dg.SkipReason)
     assert "under way" in str(answer.skip_message)
+
+
+def test_a_follower_is_left_to_it(sensed: Sensed) -> None:
+    sensed.running.send(ONE)
+    with following(sensed.running.settings.postgres_dsn):
+        started = time.monotonic()
+        answer = sensed.evaluate()
+        assert time.monotonic() - started < sensors.WATCH_S, "there is nothing to wait for"
+    assert isinstance(answer, dg.SkipReason)
+    assert answer.skip_message == "1 entries wait, a follower drains them"
+    assert isinstance(sensed.evaluate(), dg.RunRequest)
+
+
+def test_a_database_that_is_gone_is_left_for_a_drain_to_fail_at(sensed: Sensed) -> None:
+    sensed.running.send(ONE)
+    nowhere = msgspec.structs.replace(
+        sensed.running.settings, postgres_dsn="postgresql://activity@/nowhere?host=/nonexistent"
+    )
+    gone = Sensed(replace(sensed.running, settings=nowhere), sensed.instance)
+    assert isinstance(gone.evaluate(), dg.RunRequest)
 
 
 def test_a_drain_that_failed_just_now_is_not_followed_at_once(sensed: Sensed) -> None:

@@ -7,9 +7,12 @@ import functools
 import itertools
 import multiprocessing
 import os
+import resource
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
@@ -18,7 +21,11 @@ from activity_pipeline.archive.reader import KnownEvents
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot import outbox
 from activity_pipeline.hot.connection import open_hot
-from activity_pipeline.ingest import DrainConfig, drain
+from activity_pipeline.hot.dead_letters import Selection
+from activity_pipeline.ingest import DrainConfig, drain, replay
+from activity_pipeline.ingest.follow import follow
+from activity_pipeline.ingest.replay import ReplayConfig
+from activity_pipeline.ingest.reporting import DagsterReporter
 
 READY_S = 30.0
 
@@ -53,6 +60,36 @@ def drain_and_die(config: DrainConfig, archive_url: str, crash: str) -> None:
     """Drain an outbox and die of SIGKILL at a point of DRAIN_CRASHES."""
     DRAIN_CRASHES[crash]()
     drain(config, KnownEvents(ArchiveStore(archive_url)))
+
+
+def drain_measured(config: DrainConfig, archive_url: str, peaks: Connection) -> None:
+    """Drain until idle; send the largest resident size before and after, in bytes."""
+    peaks.send(_peak_bytes())
+    drain(config, KnownEvents(ArchiveStore(archive_url)))
+    peaks.send(_peak_bytes())
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def follow_until_told(config: DrainConfig, archive_url: str, dagster_url: str) -> None:
+    """Follow until SIGTERM."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    follow(
+        config,
+        KnownEvents(ArchiveStore(archive_url)),
+        DagsterReporter(dagster_url),
+        stop,
+        report_interval_s=1.0,
+    )
+
+
+def replay_all(config: ReplayConfig, archive_url: str, letters_per_chunk: int) -> None:
+    """Replay all open dead letters, a few at a time."""
+    setattr(replay, "LETTERS_PER_CHUNK", letters_per_chunk)  # noqa: B010
+    replay.replay_stored(config, Selection(), KnownEvents(ArchiveStore(archive_url)))
 
 
 def archive(dsn: str, url: str, days: Sequence[date], crash: str) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,27 +19,18 @@ from activity_pipeline.events.frame import Frame
 from activity_pipeline.hot.batch import Batch, Stored
 from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.ledger import read_ledger
-from activity_pipeline.hot.migrations import migrate
 from activity_pipeline.ingest import DrainConfig, drain
 from activity_pipeline.local import LocalStack
 from activity_pipeline.queue.append import append
 from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.read import backlog
+from activity_pipeline_tests.faults.conftest import DEADLINE_S, restart
 from activity_pipeline_tests.lines import lines
 
 NOON = datetime.combine(today(), datetime.min.time(), UTC)
 FRAMES, EVENTS_PER_FRAME = 60, 50
 TOTAL = FRAMES * EVENTS_PER_FRAME
-DEADLINE_S = 60.0
-
-
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[LocalStack]:
-    with LocalStack(tmp_path / "state") as stack:
-        with connect(stack.postgres_dsn) as connection:
-            migrate(connection)
-        yield stack
 
 
 def config_of(stack: LocalStack) -> DrainConfig:
@@ -94,12 +83,3 @@ def test_a_server_that_is_killed(
         assert (ledger.residual, ledger.inserted, ledger.duplicate, ledger.redelivered) == (0, TOTAL, 0, 0)
         assert connection.execute("select count(distinct id) from activity_logs").fetchone() == (TOTAL,)
         assert backlog(queue, 1) == 0
-
-
-def restart(stack: LocalStack) -> None:
-    """Start the stack again; its supervisor takes a moment to see that a server has died."""
-    deadline = time.monotonic() + DEADLINE_S
-    dead = stack.servers.supervisor_pid
-    while stack.start().servers.supervisor_pid == dead:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -9,6 +9,9 @@ import dagster as dg
 from activity_pipeline.defs.jobs import drain_job
 from activity_pipeline.defs.partitions import SETTINGS
 from activity_pipeline.defs.resources import Pipeline
+from activity_pipeline.errors import StoreError
+from activity_pipeline.hot.connection import connect as connect_hot
+from activity_pipeline.hot.follower import is_followed
 from activity_pipeline.ingest.outbox import watch_outboxes
 from activity_pipeline.queue.connection import connect
 from activity_pipeline.queue.read import backlog
@@ -45,7 +48,7 @@ class Decision:
     reason: str
 
 
-def decide(*, entries: int, drains: RecentDrains) -> Decision:
+def decide(*, entries: int, drains: RecentDrains, is_followed: bool = False) -> Decision:
     """Say whether a drain should start: something waits, and nobody is at it.
 
     Where drains fail, each next one waits twice as long, up to five minutes: a database that is
@@ -53,6 +56,8 @@ def decide(*, entries: int, drains: RecentDrains) -> Decision:
     """
     if entries == 0:
         return Decision(False, "the queue is empty")
+    if is_followed:
+        return Decision(False, f"{entries} entries wait, a follower drains them")
     if drains.in_flight:
         return Decision(False, f"{entries} entries wait, a drain is under way")
     pause_s = pause_after(drains.failures)
@@ -100,14 +105,23 @@ def queue_backlog(context: dg.SensorEvaluationContext, pipeline: Pipeline) -> dg
     with connect(pipeline.redis_url) as client, watch_outboxes(pipeline.drain_config.outboxes) as rows:
         while True:
             entries = backlog(client, SETTINGS.queue_shards) + rows()
-            decision = decide(
-                entries=entries, drains=_drains(context.instance) if entries else RecentDrains()
-            )
+            followed = entries > 0 and _is_followed(pipeline.postgres_dsn)
+            drains = _drains(context.instance) if entries else RecentDrains()
+            decision = decide(entries=entries, drains=drains, is_followed=followed)
             if decision.launch:
                 return dg.RunRequest()
-            if time.monotonic() >= ends:
+            if followed or time.monotonic() >= ends:
                 return dg.SkipReason(decision.reason)
             time.sleep(POLL_S)
+
+
+def _is_followed(dsn: str) -> bool:
+    """Ask Postgres; where it does not answer a drain is to fail, for that is heard of."""
+    try:
+        with connect_hot(dsn) as statements:
+            return is_followed(statements)
+    except StoreError:
+        return False
 
 
 def _drains(instance: dg.DagsterInstance) -> RecentDrains:

@@ -137,7 +137,7 @@ def test_duplicates_stored_while_the_archive_was_away(cold: Cold, caplog: pytest
         [ids[3]],
     )
     cold.running.statements.execute(
-        "update activity_ledger set inserted = inserted + 1, received = received + 1"
+        "update activity_ledger set inserted = inserted + 1, received = received + 1 where day = %s", [day]
     )
     cold.running.statements.execute("update activity_producers set inserted = inserted + 1")
     assert cold.running.count("activity_logs_late") == 11

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,47 +13,12 @@ import psycopg
 import pytest
 
 from activity_pipeline.cli.main import cli
-from activity_pipeline.cli.main import run as run_here
 from activity_pipeline.producer.outbox import log_in_transaction
-from activity_pipeline.settings import Settings
 from activity_pipeline_tests.conftest import Running
+from activity_pipeline_tests.integration.cli.conftest import Run
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 TODAY = datetime.now(UTC).isoformat()
 LONG_AGO = (datetime.now(UTC) - timedelta(days=100)).isoformat()
-
-
-@pytest.fixture
-def run(
-    settings: Settings,
-    running: Running,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
-    """Run `activity-pipeline …` on this test's database, queue and archive.
-
-    In this process, because starting one takes a second; with an input as a process of its own.
-    """
-    for name in [name for name in os.environ if name.startswith("ACTIVITY_")]:
-        monkeypatch.delenv(name)
-    for name, value in settings.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-
-    def run_command(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-        if stdin is not None:
-            command = [sys.executable, "-m", "activity_pipeline", *arguments]
-            done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
-            return subprocess.CompletedProcess(
-                command, done.returncode, done.stdout.decode(), done.stderr.decode()
-            )
-        capsys.readouterr()
-        code = run_here(list(arguments))
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
-
-    return run_command
 
 
 def _events(count: int, timestamp: str, start: int = 0) -> bytes:
@@ -95,7 +57,7 @@ def test_events_go_from_a_file_to_the_analyst(run: Run, tmp_path: Path) -> None:
         run("sql", "select count(*) as n, min(metadata->>'n') as lowest from activity_logs", "--json")
     )
     assert rows == [{"n": 300, "lowest": "0"}]
-    ledger = _json(run("ledger", "--producers", "--json"))
+    ledger = _json(run("ledger", "--by", "producer", "--json"))
     assert (ledger["residual"], ledger["hot"], ledger["archived"], ledger["received"]) == (0, 200, 300, 501)
     assert [producer["missing"] for producer in ledger["producers"]] == [0]
 
@@ -145,7 +107,7 @@ def test_a_damaged_file_is_an_error_and_loses_nothing_before_the_damage(run: Run
 def test_the_ledger_says_what_is_missing_and_exits_1(run: Run, running: Running) -> None:
     running.send(b'{"source":"a","action":"b"}', producer="gappy", sequence=7)
     _json(run("drain", "--json"))
-    result = run("ledger", "--producers", "--json")
+    result = run("ledger", "--by", "producer", "--json")
     assert result.returncode == 1
     ledger = json.loads(result.stdout)
     assert (ledger["missing"], ledger["producers"][0]["missing_ranges"]) == (7, "{[0,7)}")
@@ -168,9 +130,9 @@ def test_doctor_finds_nothing_wrong_and_then_what_is(run: Run, running: Running)
 
 def test_migrate_goes_back_and_forth(run: Run) -> None:
     assert run("migrate").stdout.strip() == "the schema is up to date"
-    assert len(_json(run("migrate", "--to", "0", "--json"))["taken"]) == 4
+    assert len(_json(run("migrate", "--to", "0", "--json"))["taken"]) == 5
     assert "run activity-pipeline migrate" in run("doctor").stdout
-    assert len(_json(run("migrate", "--json"))["taken"]) == 4
+    assert len(_json(run("migrate", "--json"))["taken"]) == 5
 
 
 def test_the_outbox_of_an_application(run: Run, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
