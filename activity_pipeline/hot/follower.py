@@ -24,7 +24,12 @@ def following(dsn: str) -> Iterator[Statements]:
     with connect(dsn) as session:
         try:
             session.execute(_SQL["hold"])
-            yield session
+            try:
+                yield session
+            finally:
+                # Postgres notices the end of a session a moment after it.
+                with contextlib.suppress(psycopg.Error):
+                    session.execute(_SQL["release"])
         except psycopg.Error as error:
             raise StoreError(f"Postgres: {error}") from error
 

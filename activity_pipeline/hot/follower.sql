@@ -2,6 +2,10 @@
 -- For as long as the session lives; several followers may.
 select pg_advisory_lock_shared(hashtextextended('activity_follower', 0))
 
+-- name: release
+-- Before the session ends.
+select pg_advisory_unlock_shared(hashtextextended('activity_follower', 0))
+
 -- name: is_followed
 -- Looks without taking the lock: a number of 64 bits is shown as its two halves.
 select exists (
