@@ -7,10 +7,10 @@ from activity_pipeline.defs.anomalies.assets import anomalies_daily, nothing_unu
 from activity_pipeline.defs.archive.assets import archive_events, retired_days
 from activity_pipeline.defs.archive.checks import counts_agree, no_partition_gap
 from activity_pipeline.defs.automation import automation
-from activity_pipeline.defs.hot.assets import hot_events
+from activity_pipeline.defs.hot.assets import hot_events, sealed_days
 from activity_pipeline.defs.ingest.assets import drained_events, ledger_closes
 from activity_pipeline.defs.ingest.sensors import queue_backlog
-from activity_pipeline.defs.jobs import JOBS, nightly
+from activity_pipeline.defs.jobs import JOBS, nightly, nightly_seal
 from activity_pipeline.defs.metrics.assets import metrics_daily, no_stale_metrics
 from activity_pipeline.defs.resources import Pipeline
 
@@ -19,10 +19,18 @@ from activity_pipeline.defs.resources import Pipeline
 def activity_pipeline() -> dg.Definitions:
     """Everything that Dagster knows of the pipeline."""
     return dg.Definitions(
-        assets=[drained_events, hot_events, archive_events, retired_days, metrics_daily, anomalies_daily],
+        assets=[
+            drained_events,
+            hot_events,
+            sealed_days,
+            archive_events,
+            retired_days,
+            metrics_daily,
+            anomalies_daily,
+        ],
         asset_checks=[ledger_closes, counts_agree, no_partition_gap, no_stale_metrics, nothing_unusual],
         jobs=JOBS,
-        schedules=[nightly],
+        schedules=[nightly, nightly_seal],
         sensors=[queue_backlog, automation, run_failed],
         # Steps run in the run's own process: one more for each would take longer than most steps do.
         executor=dg.in_process_executor,

@@ -92,7 +92,7 @@ def _print_demo(result: DemoResult, *, kept: bool) -> None:
     }
     rates |= {
         name: f"{seconds[name]:6.1f} s"
-        for name in ("archive", "retire", "metrics", "anomalies")
+        for name in ("archive", "retire", "seal", "metrics", "anomalies")
         if name in seconds
     }
     print_pairs("\nHow long it took", rates)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from activity_pipeline import __version__
-from activity_pipeline.cli import archive, demo, events, operate, results
+from activity_pipeline.cli import archive, bench, demo, events, operate, results
 from activity_pipeline.errors import ActivityError
 
 
@@ -28,8 +28,9 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for command in (*demo.COMMANDS, *operate.COMMANDS, *events.COMMANDS, *archive.COMMANDS, *results.COMMANDS):
-    cli.add_command(command)
+for module in (demo, operate, events, archive, results, bench):
+    for command in module.COMMANDS:
+        cli.add_command(command)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -17,7 +17,14 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from activity_pipeline.defs.jobs import anomalies_job, archive_job, drain_job, metrics_job, retire_job
+from activity_pipeline.defs.jobs import (
+    anomalies_job,
+    archive_job,
+    drain_job,
+    metrics_job,
+    retire_job,
+    seal_job,
+)
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
 from activity_pipeline.hot.connection import Statements, connect
 from activity_pipeline.hot.days import due_days
@@ -99,6 +106,10 @@ def _retire(runner: Runner) -> bool:
     return runner.run(retire_job.name)
 
 
+def _seal(runner: Runner) -> bool:
+    return runner.run(seal_job.name)
+
+
 def _metrics(runner: Runner) -> bool:
     return runner.run_range(metrics_job.name, stale_days(runner.statements, "metrics"))
 
@@ -115,6 +126,7 @@ STEPS: dict[str, Callable[[Runner], bool]] = {
     "drain": _drain,
     "archive": _archive,
     "retire": _retire,
+    "seal": _seal,
     "metrics": _metrics,
     "anomalies": _anomalies,
 }

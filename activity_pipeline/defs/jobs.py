@@ -1,8 +1,16 @@
-"""Jobs, and the nightly schedule."""
+"""Jobs, and the nightly schedules."""
 
 import dagster as dg
 
-from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, METRICS, RETIRED, SETTINGS
+from activity_pipeline.defs.partitions import (
+    ANOMALIES,
+    ARCHIVED,
+    DRAINED,
+    METRICS,
+    RETIRED,
+    SEALED,
+    SETTINGS,
+)
 from activity_pipeline.events.days import ONE_DAY
 
 LONGEST_DRAIN_S = SETTINGS.drain_budget_s + 600.0
@@ -35,13 +43,18 @@ anomalies_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(ANOMALIES),
     description="Judge days against their history.",
 )
+seal_job = dg.define_asset_job(
+    "seal",
+    selection=dg.AssetSelection.assets(SEALED),
+    description="Give the days that have ended all their indexes.",
+)
 nightly_job = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.assets(METRICS, ANOMALIES),
     description="Metrics and anomalies of the day that has ended.",
 )
 
-JOBS = [drain_job, archive_job, retire_job, metrics_job, anomalies_job, nightly_job]
+JOBS = [drain_job, archive_job, retire_job, metrics_job, anomalies_job, seal_job, nightly_job]
 
 
 @dg.schedule(
@@ -54,3 +67,12 @@ def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Ask for the day before."""
     yesterday = context.scheduled_execution_time.date() - ONE_DAY
     return dg.RunRequest(partition_key=yesterday.isoformat())
+
+
+nightly_seal = dg.ScheduleDefinition(
+    name="nightly_seal",
+    job=seal_job,
+    cron_schedule="10 0 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Seals the day that has ended, and what was imported into older ones.",
+)

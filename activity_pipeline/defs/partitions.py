@@ -10,6 +10,7 @@ DAYS = dg.DailyPartitionsDefinition(start_date=SETTINGS.first_day, timezone="UTC
 
 OWNERS = ["team:activity"]
 HOT = dg.AssetKey(["hot", "events"])
+SEALED = dg.AssetKey(["hot", "sealed_days"])
 DRAINED = dg.AssetKey(["ingest", "drained_events"])
 ARCHIVED = dg.AssetKey(["archive", "events"])
 RETIRED = dg.AssetKey(["archive", "retired_days"])

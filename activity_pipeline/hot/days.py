@@ -89,6 +89,11 @@ def due_days(connection: Statements, *, hot_since: date) -> list[date]:
     return [row[0] for row in connection.execute(_SQL["due"], {"hot_since": hot_since})]
 
 
+def unsealed_days(connection: Statements, *, hot_since: date, before: date) -> list[date]:
+    """Return the open days from `hot_since` on that lie before a day."""
+    return [day.day for day in list_days(connection) if day.state == "open" and hot_since <= day.day < before]
+
+
 def seal(connection: Statements, days: Collection[date]) -> list[date]:
     """Seal open days, each in a transaction of its own; return those that were open."""
     return [day for day in sorted(days) if _scalar(connection, "seal", {"day": day})]

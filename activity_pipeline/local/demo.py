@@ -38,7 +38,7 @@ SEED = 20
 """Seed of the simulated shop: the same events for everybody who asks on the same day."""
 
 FLUSH_TIMEOUT_S = 120.0
-LANES = (("archive", "retire"), ("metrics", "anomalies"))
+LANES = (("archive", "retire", "seal"), ("metrics", "anomalies"))
 """What runs side by side after the drain; see defs/execute.py."""
 
 Say = Callable[[str], None]

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from activity_pipeline.definitions import activity_pipeline
-from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, HOT, METRICS, RETIRED
+from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, HOT, METRICS, RETIRED, SEALED
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.lines import line
@@ -121,6 +121,22 @@ def test_duplicates_touch_no_day(platform: Platform) -> None:
     result = platform.succeed("drain")
     assert materialized(result, HOT) == {}
     assert materialized(result, DRAINED)[None]["duplicate"] == 3
+
+
+def test_days_that_have_ended_are_sealed_and_take_what_comes_later(platform: Platform) -> None:
+    yesterday = TODAY - ONE_DAY
+    platform.send(COLD, EDGE, yesterday, TODAY)
+    said = materialized(platform.succeed("seal"), SEALED)[None]
+    assert said["sealed"] == [EDGE.isoformat(), yesterday.isoformat()]
+    platform.send(yesterday, start=1)
+    assert platform.running.states() == {
+        COLD: "reopened",
+        EDGE: "sealed",
+        yesterday: "sealed",
+        TODAY: "open",
+    }
+    assert platform.running.ledger().hot == 4
+    assert materialized(platform.succeed("seal"), SEALED)[None]["days"] == 0
 
 
 def test_a_range_with_gaps_is_archived_and_retired(platform: Platform) -> None:

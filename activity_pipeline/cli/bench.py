@@ -1,0 +1,80 @@
+"""`bench producer|ingest|latency`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from activity_pipeline.cli.output import json_option, print_json, print_pairs, print_table
+
+if TYPE_CHECKING:
+    from activity_pipeline.bench.figures import Report
+
+
+@click.group()
+def bench() -> None:
+    """Measure this machine: both sides of each ratio in one run, in turns, on servers of their own."""
+
+
+@bench.command()
+@click.option("--events", type=click.IntRange(1_000), default=1_000_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@json_option
+@click.pass_context
+def ingest(context: click.Context, /, events: int, rounds: int, as_json: bool) -> None:
+    """Time the drain against raw binary COPY and against INSERTs from a list; exit 1 off a target.
+
+    Example: activity-pipeline bench ingest --events 200000 --json
+    """
+    from activity_pipeline.bench.ingest import measure_ingest
+
+    _show(context, measure_ingest(events=events, rounds=rounds, say=_say), as_json=as_json)
+
+
+@bench.command()
+@click.option("--events", type=click.IntRange(1_000), default=50_000, show_default=True, help="Calls a side.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@json_option
+@click.pass_context
+def producer(context: click.Context, /, events: int, rounds: int, as_json: bool) -> None:
+    """Time what logging costs its caller, beside the usual ways to do it; exit 1 off a target.
+
+    Example: activity-pipeline bench producer --rounds 5
+    """
+    from activity_pipeline.bench.producer import measure_producer
+
+    _show(context, measure_producer(events=events, rounds=rounds, say=_say), as_json=as_json)
+
+
+@bench.command()
+@click.option("--seconds", type=click.FloatRange(1), default=20.0, show_default=True, help="How long to log.")
+@json_option
+@click.pass_context
+def latency(context: click.Context, /, seconds: float, as_json: bool) -> None:
+    """Time events from `log()` to queryable at 5,000 a second; exit 1 off a target.
+
+    Example: activity-pipeline bench latency --seconds 60
+    """
+    from activity_pipeline.bench.latency import measure_latency
+
+    _show(context, measure_latency(seconds=seconds, say=_say), as_json=as_json)
+
+
+def _say(message: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(message, err=True)
+
+
+def _show(context: click.Context, report: Report, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        sizes = ", ".join(f"{value:,} {name}" for name, value in report.sizes.items())
+        print_pairs("Machine", {**report.machine, "sizes": sizes})
+        print_table("Figures", [figure.as_dict() for figure in report.figures])
+    context.exit(1 if any(figure.met is False for figure in report.figures) else 0)
+
+
+COMMANDS = [bench]
