@@ -16,6 +16,9 @@ from activity_pipeline.producer.stats import Counts, DropReason, Stats
 MAX_LINE_BYTES = MAX_FRAME_BYTES - 1
 """Longest event that fits a frame of its own, its newline not counted."""
 
+DISK_PATIENCE_S = 0.1
+"""How long an event waits, once, for a disk that does not keep up, before such events are dropped."""
+
 
 class Buffer:
     """Events of one producer, oldest first. All methods may be called from any thread.
@@ -44,6 +47,7 @@ class Buffer:
         self.delivering_thread = 0
         self.spool_trouble: DropReason | None = None
         self._asleep = True
+        self._stalled = False
         # Whether the next event needs more than to be appended: looked at once for each event.
         self._watchful = True
         self._frame_bytes = min(limits.frame_bytes, MAX_LINE_BYTES)
@@ -73,7 +77,7 @@ class Buffer:
     def _add_watchfully(self, line: bytes) -> bool:
         """Accept the event where it completes a frame, wakes the delivery or may have to be dropped."""
         if (reason := self._reason_to_drop(line)) is not None:
-            return self.drop(reason)
+            return self.drop(reason) or (self.overfull and self.overflow is Overflow.SPOOL)
         size_bytes = len(line)
         attention = self.overfull
         if self._open and self._open_bytes + size_bytes > self._frame_bytes:
@@ -91,18 +95,22 @@ class Buffer:
             return DropReason.TOO_LARGE
         if not self.overfull:
             return None
-        if self.overflow is Overflow.SPOOL:
-            # Twice as much: someone is writing the oldest frames to the disk, and does not keep up.
-            hopeless = self.size_bytes > 2 * self.limits.buffer_bytes
-            return self.spool_trouble or (DropReason.BUFFER_FULL if hopeless else None)
+        bound_bytes, patience_s = self.limits.buffer_bytes, 0.0
+        if self.overflow is Overflow.BLOCK:
+            patience_s = self.limits.block_s
+        elif self.overflow is Overflow.SPOOL:
+            if self.spool_trouble is not None:
+                return self.spool_trouble
+            # Someone is writing the oldest frames to the disk; a busy loop could leave it no time to.
+            bound_bytes *= 2
+            patience_s = 0.0 if self._stalled else DISK_PATIENCE_S
         # The delivery itself must not wait for the room that it makes.
-        if (
-            self.overflow is Overflow.BLOCK
-            and threading.get_ident() != self.delivering_thread
-            and self.changed.wait_for(lambda: not self.overfull, self.limits.block_s)
-        ):
+        if threading.get_ident() == self.delivering_thread:
+            patience_s = 0.0
+        if self.changed.wait_for(lambda: self.size_bytes <= bound_bytes, patience_s):
             return None
-        return DropReason.BUFFER_FULL
+        self._stalled = True
+        return self.spool_trouble or DropReason.BUFFER_FULL
 
     def _awaken(self) -> bool:
         was_asleep, self._asleep = self._asleep, False
@@ -267,8 +275,9 @@ class Buffer:
         return call_off
 
     def notify(self) -> None:
-        """Tell those who wait that something has changed."""
+        """Tell those who wait that frames have left the memory, or the like."""
         with self.lock:
+            self._stalled = False
             self.changed.notify_all()
             due = [waiting for waiting in self._waiting if waiting[0]()]
             for waiting in due:

@@ -28,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True):
         frame_events: Most events in a frame.
         frame_bytes: Most bytes in a frame; a larger event travels in a frame of its own.
         buffer_bytes: Most bytes of events in memory, give or take a frame; beyond it `Overflow` decides.
-            While the oldest are being written to the disk there may be twice as many.
+            Up to twice as many while the oldest are being written to the disk.
         block_s: Longest that `Overflow.BLOCK` waits, in seconds.
     """
 

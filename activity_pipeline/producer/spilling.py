@@ -42,21 +42,21 @@ class Spilling:
     def make_room(self) -> None:
         """Write the oldest frames down to the limit of the memory, unless someone else does already."""
         # Does not wait for the disk: whoever holds it makes the room, or is this very thread,
-        # interrupted by a signal handler that logs.
-        buffer = self._buffer
-        if not self._wanted(buffer.overfull) or not self._lock.acquire(blocking=False):
-            return
-        try:
-            self._spill_down_to(buffer.limits.buffer_bytes)
-        except Exception:
-            _LOG.exception("spilling failed unexpectedly; events stay in memory")
-        finally:
-            self._lock.release()
+        # interrupted by a signal handler that logs. That one looks again when it has let go.
+        while self._can_make_room() and self._lock.acquire(blocking=False):
+            try:
+                self._spill_down_to(self._buffer.limits.buffer_bytes)
+            except Exception:
+                _LOG.exception("spilling failed unexpectedly; events stay in memory")
+                return
+            finally:
+                self._lock.release()
 
     def make_safe(self) -> None:
         """Write everything in memory, because Redis is away."""
-        if self._wanted(True):
+        if self._may_write():
             self.spill_all()
+            self.make_room()
 
     def spill_all(self) -> None:
         """Write everything in memory, whatever `Overflow` says: the process is about to end."""
@@ -65,10 +65,13 @@ class Spilling:
 
     def next_to_send(self) -> tuple[ProducerSpool | None, list[Batch]]:
         """Return the spool where there is one, else the oldest frames in memory, marked as being sent."""
+        batches: list[Batch] = []
         with self._lock:
-            if self._spool is not None:
-                return self._spool, []
-            return None, self._buffer.start_sending(ROUND_TRIP_FRAMES, ROUND_TRIP_BYTES)
+            spool = self._spool
+            if spool is None:
+                batches = self._buffer.start_sending(ROUND_TRIP_FRAMES, ROUND_TRIP_BYTES)
+        self.make_room()  # as whoever holds the lock does, and before Redis may hang
+        return spool, batches
 
     def take_back(self) -> None:
         """Note that what was being sent may or may not have arrived."""
@@ -105,9 +108,11 @@ class Spilling:
             with suppress(OSError):  # the parent may have been about to close them
                 self._spool.close()
 
-    def _wanted(self, needed: bool) -> bool:
-        in_time = time.monotonic() >= self._retry_at
-        return needed and in_time and self._buffer.overflow is Overflow.SPOOL
+    def _can_make_room(self) -> bool:
+        return self._buffer.overfull and self._buffer.oldest() is not None and self._may_write()
+
+    def _may_write(self) -> bool:
+        return self._buffer.overflow is Overflow.SPOOL and time.monotonic() >= self._retry_at
 
     def _spill_down_to(self, size_bytes: int) -> None:
         """Write the oldest frames until `size_bytes` are left in memory; the caller holds the lock."""
