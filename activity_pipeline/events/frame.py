@@ -134,7 +134,9 @@ def _natural(digits: bytes, largest: int) -> int:
 
 
 def _drops(fields: dict[bytes, bytes]) -> dict[str, int]:
-    drops = msgspec.json.decode(fields.get(b"d", b"{}"), type=dict[Name, Drops])
+    if b"d" not in fields:
+        return {}
+    drops = msgspec.json.decode(fields[b"d"], type=dict[Name, Drops])
     if sum(drops.values()) > (int(fields.get(b"s", b"0")) if fields.get(b"p") else 0):
         raise ValueError("more drops are declared than there are sequence numbers before the frame")
     return drops

@@ -116,7 +116,9 @@ def claim_rows(
     try:
         with outbox.cursor() as cursor:
             cursor.execute(_SQL["take"], parameters=(max_rows, max_bytes))
-            rows = sorted((OutboxRow(*row) for row in cursor.fetchall()), key=lambda row: row.id)
+            columns = cursor.fetch_arrow_table().sort_by("id").columns
+        # Column by column: the driver's rows cost three times as much.
+        rows = [OutboxRow(*row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
         yield OutboxClaim(rows, outbox, sink)
     finally:
         for connection in (outbox, sink):
