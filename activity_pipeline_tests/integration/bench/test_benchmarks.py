@@ -1,0 +1,69 @@
+"""The benchmarks at their smallest: every side runs, and what it did is counted by the bench itself."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from activity_pipeline.bench.figures import Figure, Report
+from activity_pipeline.bench.ingest import measure_ingest
+from activity_pipeline.bench.latency import measure_latency
+from activity_pipeline.bench.producer import measure_producer
+from activity_pipeline.bench.turns import take_turns
+
+
+def said_by(report: Report) -> dict[str, Figure]:
+    assert {"cpu", "python", "postgres", "redis-server"} <= set(report.machine)
+    assert all(math.isfinite(figure.value) and figure.value > 0 for figure in report.figures)
+    return {figure.name: figure for figure in report.figures}
+
+
+def test_sides_take_turns_and_change_places() -> None:
+    order: list[str] = []
+    rates = {"a": iter([10.0, 20.0, 90.0]), "b": iter([5.0, 20.0, 30.0])}
+
+    def measure(name: str) -> float:
+        order.append(name)
+        return next(rates[name])
+
+    sides = take_turns(
+        {"a": lambda: measure("a"), "b": lambda: measure("b")}, rounds=3, unit="x", say=lambda _: None
+    )
+    assert "".join(order) == "abbaab"
+    assert (sides["a"].median, sides["b"].median) == (20, 20)
+    assert sides["a"].over(sides["b"]) == 2, "the median of the ratios, not the ratio of the medians"
+
+
+@pytest.mark.parametrize(
+    ("figure", "met"),
+    [
+        (Figure("f", 1, "x", 1), True),
+        (Figure("f", 0.9, "x", 1), False),
+        (Figure("f", 0.9, "x", 1, "at most"), True),
+        (Figure("f", 1.1, "x", 1, "at most"), False),
+        (Figure("f", 1.1, "x"), None),
+    ],
+)
+def test_a_figure_is_held_against_its_target(figure: Figure, met: bool | None) -> None:
+    assert figure.met is met
+
+
+def test_ingest() -> None:
+    figures = said_by(measure_ingest(events=3000, rounds=1, say=lambda _: None))
+    assert figures["peak memory of the drain"].value < 2048
+    assert {"drain / raw COPY", "drain / list design", "one in ten twice / none twice"} <= set(figures)
+
+
+@pytest.mark.slow
+def test_producer() -> None:
+    figures = said_by(measure_producer(events=1000, rounds=1, say=lambda _: None))
+    assert figures["log() p50"].value <= figures["log() p99"].value
+    peers = ("INSERT each", "LPUSH each", "QueueHandler to a file", "posthog client")
+    assert {f"{peer} / log(), p50" for peer in peers} <= set(figures)
+
+
+@pytest.mark.slow
+def test_latency() -> None:
+    figures = said_by(measure_latency(seconds=1.0, say=lambda _: None))
+    assert figures["p50"].value <= figures["p95"].value <= figures["longest"].value
