@@ -8,7 +8,6 @@ what is new, what is a duplicate and what is a dead letter.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from activity_pipeline.events.model import FIELDS, DeadLetterReason
-from activity_pipeline.hot.batch import Batch, Drops, Stored
+from activity_pipeline.hot.accounting import note_days, note_producers
+from activity_pipeline.hot.batch import Batch, Stored
 from activity_pipeline.hot.connection import BulkConnection
 from activity_pipeline.hot.queries import load_queries
 
@@ -149,7 +149,7 @@ class _Store:
         self.known_in_archive = known_in_archive
         days = pc.cast(batch.events["timestamp"], pa.date32()).combine_chunks()
         self.days: pa.Array = days
-        self.outcome = pa.array(["inserted"] * len(days), pa.string())
+        self.outcome = pa.repeat(pa.scalar("inserted"), len(days))
 
     def run(self, *, by_copy: bool) -> Stored:
         """Store; raises _CopyRefusedError where the rows want sorting out."""
@@ -170,18 +170,19 @@ class _Store:
         if len(refused):
             self.cursor.adbc_ingest("activity_dead_letters", refused, mode="append")
         stored = self._count(refused)
-        self._note_days(stored, refused)
-        self._note_producers()
+        note_days(self.cursor, self.batch, stored, refused)
+        note_producers(self.cursor, self.batch, self.outcome)
         self._execute("touch_days", _listed(day for day, count in stored.inserted.items() if count))
         return stored
 
     def _copy(self, late: pa.Array) -> None:
         """Copy the rows straight into their tables."""
         events = self.batch.events.select(FIELDS)
+        some_late = late.true_count > 0  # filtering copies every row
         try:
             for table, rows in (
-                ("activity_logs_current", events.filter(pc.invert(late))),
-                ("activity_logs_late", events.filter(late)),
+                ("activity_logs_current", events.filter(pc.invert(late)) if some_late else events),
+                ("activity_logs_late", events.filter(late) if some_late else events.slice(0, 0)),
             ):
                 if len(rows):
                     self.cursor.adbc_ingest(table, rows.to_reader(ROWS_PER_WRITE), mode="append")
@@ -227,68 +228,6 @@ class _Store:
             dead_lettered=pc.sum(refused["event_count"]).as_py() or 0,
         )
 
-    def _note_days(self, stored: Stored, refused: pa.Table) -> None:
-        dead_lettered: Counter[Any] = Counter()
-        for received_at, count in zip(
-            refused["received_at"].to_pylist(), refused["event_count"].to_pylist(), strict=True
-        ):
-            dead_lettered[received_at.date()] += count
-        days = [
-            {
-                "day": day.isoformat(),
-                "received": stored.inserted[day] + stored.duplicate[day] + dead_lettered[day],
-                "inserted": stored.inserted[day],
-                "duplicate": stored.duplicate[day],
-                "dead_lettered": dead_lettered[day],
-                "arrived": self.batch.arrived[day],
-            }
-            for day in sorted({*stored.inserted, *stored.duplicate, *dead_lettered, *self.batch.arrived})
-        ]
-        self._execute("note_days", json.dumps(days))
-
-    def _note_producers(self) -> None:
-        table = pa.table({"producer": self.batch.events["producer"], "outcome": self.outcome})
-        fates: Counter[tuple[int, str]] = Counter()
-        for row in table.group_by(["producer", "outcome"]).aggregate([([], "count_all")]).to_pylist():
-            fates[row["producer"], row["outcome"]] = row["count_all"]
-        drops = self._first_declared()
-        producers = [
-            {
-                "producer_id": receipt.producer_id,
-                "issued": receipt.issued,
-                "sequences": _multirange(receipt.ranges),
-                "received": receipt.received,
-                "received_in_sequence": sum(end - first for first, end in receipt.ranges),
-                "inserted": fates[number, "inserted"],
-                "duplicate": fates[number, "duplicate"],
-                "dead_lettered": receipt.dead_lettered + fates[number, "dead"],
-                "dropped_sequences": _multirange([(drop.first, drop.end) for drop in drops[number]]),
-                "drop_reasons": sum((Counter(drop.reasons) for drop in drops[number]), Counter()),
-            }
-            for number, receipt in enumerate(self.batch.receipts)
-        ]
-        self._execute("note_producers", json.dumps(producers))
-
-    def _first_declared(self) -> list[list[Drops]]:
-        """Return each receipt's drops without those that an earlier delivery of their frame declared."""
-        declared = [(n, drops) for n, receipt in enumerate(self.batch.receipts) for drops in receipt.drops]
-        known: set[int] = set()
-        if declared:
-            rows = [
-                {
-                    "number": number,
-                    "producer_id": self.batch.receipts[n].producer_id,
-                    "sequences": _multirange([(drops.first, drops.end)]),
-                }
-                for number, (n, drops) in enumerate(declared)
-            ]
-            known = {number for (number,) in self._fetch("declared_before", json.dumps(rows))}
-        first: list[list[Drops]] = [[] for _ in self.batch.receipts]
-        for number, (n, drops) in enumerate(declared):
-            if number not in known:
-                first[n].append(drops)
-        return first
-
     def _ordinals(self, query: str) -> pa.Array:
         self._execute(query)
         column = self.cursor.fetch_arrow_table().column(0)
@@ -305,7 +244,3 @@ class _Store:
 
 def _listed(days: Iterable[date]) -> str:
     return ",".join(day.isoformat() for day in days)
-
-
-def _multirange(ranges: list[tuple[int, int]]) -> str:
-    return "{" + ",".join(f"[{first},{end})" for first, end in ranges) + "}"
