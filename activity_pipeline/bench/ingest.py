@@ -28,7 +28,7 @@ from activity_pipeline.bench.servers import Servers, bench_servers
 from activity_pipeline.bench.turns import Say, take_turns
 from activity_pipeline.errors import ActivityError
 from activity_pipeline.hot.connection import connect
-from activity_pipeline.hot.days import list_days
+from activity_pipeline.hot.days import ensure_days, list_days
 
 DUPLICATE_EVERY = 10
 LIST_SHARE = 20
@@ -71,6 +71,9 @@ class IngestBench:
 
     def _drained(self, lines: Sequence[bytes], *, keep: bool) -> float:
         with self.servers.fresh_database() as dsn:
+            if self.days:  # as for the COPY; in life they are made ahead as well
+                with connect(dsn) as connection:
+                    ensure_days(connection, self.days, hot_since=min(self.days))
             fill_queue(self.servers, lines)
             report, peak_bytes = drain_in_child(dsn, self.servers.stack.redis_url)
             if report["received"] != len(lines) or report["inserted"] != len(set(lines)):

@@ -1,8 +1,9 @@
 """Storing a batch: events, dead letters, ledger and offset in one transaction.
 
-Rows go in by binary COPY. Where Postgres refuses a COPY (an event that is stored already, metadata
-that jsonb cannot keep) the batch goes through a staging table instead, which sorts out row by row
-what is new, what is a duplicate and what is a dead letter.
+Rows go in by binary COPY. Where Postgres refuses it because an event is stored already, the batch's
+keys are looked up and the new rows copied. Where that is refused too, or metadata is that jsonb
+cannot keep, the batch goes through a staging table, which sorts out row by row what is new, what is
+a duplicate and what is a dead letter.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum, auto
 from typing import Any
 
 import adbc_driver_manager
@@ -26,6 +28,9 @@ from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
 _HOT_STATES = ("open", "sealed")
+_STORED_ALREADY = "23505"
+"""SQLSTATE of a unique violation."""
+
 _DATA_REFUSED = ("22", "23", "54")
 """SQLSTATE classes that blame the rows: data exception, constraint violation, limit exceeded."""
 
@@ -80,24 +85,38 @@ def store_batch(
     `settle` notes in the same transaction that the batch is stored. `claim_again` is asked whether
     the batch is still ours where the transaction had to be rolled back.
     """
-    for by_copy in (True, False):
+    way = _Way.COPY
+    while True:
         try:
             with connection.cursor() as cursor:
-                stored = _Store(cursor, batch, known_in_archive).run(by_copy=by_copy)
+                stored = _Store(cursor, batch, known_in_archive).run(way)
                 settle(cursor)
             connection.commit()
-        except _CopyRefusedError:
+        except _CopyRefusedError as refusal:
             # The driver cannot go back to a savepoint, so the claim goes with the transaction.
             connection.rollback()
             if not claim_again():
                 return None
+            stored_already = refusal.sqlstate == _STORED_ALREADY
+            way = _Way.COPY_NEW if way is _Way.COPY and stored_already else _Way.SORT_OUT
         else:
             return stored
-    raise AssertionError("the staging table refuses no row")
+
+
+class _Way(Enum):
+    """How rows go in, from the quickest to the one that takes all."""
+
+    COPY = auto()
+    COPY_NEW = auto()
+    SORT_OUT = auto()
 
 
 class _CopyRefusedError(Exception):
     """Postgres blames the rows of a COPY."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
 
 
 @contextlib.contextmanager
@@ -137,7 +156,7 @@ def sort_in(cursor: Any, batch: Batch, known_in_archive: KnownInArchive) -> Stor
         batch: Days must exist (`days.ensure_days`).
         known_in_archive: As for `claim_shard`.
     """
-    return _Store(cursor, batch, known_in_archive).run(by_copy=False)
+    return _Store(cursor, batch, known_in_archive).run(_Way.SORT_OUT)
 
 
 class _Store:
@@ -151,8 +170,8 @@ class _Store:
         self.days: pa.Array = days
         self.outcome = pa.repeat(pa.scalar("inserted"), len(days))
 
-    def run(self, *, by_copy: bool) -> Stored:
-        """Store; raises _CopyRefusedError where the rows want sorting out."""
+    def run(self, way: _Way) -> Stored:
+        """Store; raises _CopyRefusedError where the rows want another way."""
         self._execute("lock_routes")
         distinct = pc.unique(self.days).to_pylist()
         routes = {day: (state, gen) for day, state, gen in self._fetch("routes", _listed(distinct))}
@@ -163,10 +182,12 @@ class _Store:
         archived = {day: gen for day, (_, gen) in routes.items() if gen > 0}
         beyond_late = any(state not in (*_HOT_STATES, "reopened") for state, _ in routes.values())
         refused = self.batch.dead_letters
-        if by_copy and not archived and not beyond_late:
-            self._copy(late)
-        else:
+        if way is _Way.SORT_OUT or archived or beyond_late:
             refused = pa.concat_tables([refused, self._sort_out(late, archived)])
+        elif way is _Way.COPY_NEW:
+            self._copy_new(late)
+        else:
+            self._copy(self.batch.events, late)
         if len(refused):
             self.cursor.adbc_ingest("activity_dead_letters", refused, mode="append")
         stored = self._count(refused)
@@ -175,9 +196,25 @@ class _Store:
         self._execute("touch_days", _listed(day for day, count in stored.inserted.items() if count))
         return stored
 
-    def _copy(self, late: pa.Array) -> None:
-        """Copy the rows straight into their tables."""
-        events = self.batch.events.select(FIELDS)
+    def _copy_new(self, late: pa.Array) -> None:
+        """Copy the first of each event, unless it is stored already; sets `outcome`."""
+        events = self.batch.events
+        ordinals = pa.array(range(len(events)), pa.int32())
+        ids = pa.chunked_array([chunk.storage for chunk in events["id"].chunks], pa.binary(16))
+        keys = pa.table({"timestamp": events["timestamp"], "id": ids, "ordinal": ordinals})
+        first = keys.group_by(["timestamp", "id"]).aggregate([("ordinal", "min")])["ordinal_min"]
+        first = first.combine_chunks().sort()
+        self._execute("create_keys")
+        staged = events.select(["timestamp", "id"]).append_column("ordinal", ordinals)
+        staged = staged.append_column("late", late).take(first)
+        self.cursor.adbc_ingest("staged_keys", staged, mode="append", temporary=True)
+        fresh = first.filter(pc.invert(pc.is_in(first, value_set=self._ordinals("stored_before"))))
+        self._copy(events.take(fresh), late.take(fresh))
+        self.outcome = pc.if_else(pc.is_in(ordinals, value_set=fresh), "inserted", "duplicate")
+
+    def _copy(self, events: pa.Table, late: pa.Array) -> None:
+        """Copy rows straight into their tables."""
+        events = events.select(FIELDS)
         some_late = late.true_count > 0  # filtering copies every row
         try:
             for table, rows in (
@@ -188,7 +225,7 @@ class _Store:
                     self.cursor.adbc_ingest(table, rows.to_reader(ROWS_PER_WRITE), mode="append")
         except adbc_driver_manager.Error as error:
             if (error.sqlstate or "")[:2] in _DATA_REFUSED:
-                raise _CopyRefusedError from error
+                raise _CopyRefusedError(error.sqlstate or "") from error
             raise
 
     def _sort_out(self, late: pa.Array, archived: dict[str, int]) -> pa.Table:

@@ -14,6 +14,18 @@ select pg_advisory_xact_lock_shared(hashtextextended('activity_routes', 0))
 -- State and newest generation of the batch's days.
 select day::text, state, generation from activity_days where day = any (string_to_array($1::text, ',')::date[])
 
+-- name: create_keys
+-- What tells events apart, and where each belongs.
+create temporary table staged_keys (ordinal integer, late boolean, timestamp timestamptz, id uuid) on commit drop
+
+-- name: stored_before
+-- Which of them are stored already. Scalar subqueries look each one up; "exists" would hash all that is hot.
+select ordinal from staged_keys s
+where case when s.late
+    then (select true from activity_logs_late l where l.timestamp = s.timestamp and l.id = s.id)
+    else (select true from activity_logs_current c where c.timestamp = s.timestamp and c.id = s.id)
+end
+
 -- name: create_staging
 -- Rows as they came, before anything is known of their neighbours; metadata is text here.
 create temporary table staged (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from activity_pipeline.errors import FrameError
@@ -31,7 +31,9 @@ from activity_pipeline.queue.read import Entry
 
 _NEWLINE = 10
 _WHITE_SPACE = b" \t\r"
-_BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
+_IS_WHITE = np.isin(np.arange(256), list(_WHITE_SPACE + b"\n"))
+Ends = npt.NDArray[np.int64]
+"""Offsets after the newlines of a body."""
 _LATEST_MS = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1000
 
 
@@ -53,6 +55,7 @@ class _Decoder:
         self.receipt_numbers: dict[str, int] = {}
         self.opened: list[_Opened] = []
         self.bodies: list[bytes] = []
+        self.ends: list[Ends] = []
         self.size_bytes = 0
         self.lines = 0
         self.unreadable: list[dict[str, Any]] = []
@@ -65,10 +68,12 @@ class _Decoder:
         except FrameError as error:
             self._note_unreadable(entry, error)
             return
-        body, lines = _without_blank_lines(frame.body)
+        body, ends = _without_blank_lines(frame.body)
+        lines = len(ends)
         self._receive(frame.producer, frame.sequence, lines, max(frame.count, lines), frame.drops)
         self.opened.append(_Opened(entry, self.receipt_numbers[frame.producer], lines))
         self.bodies.append(body)
+        self.ends.append(ends)
         self.size_bytes += len(body)
         self.lines += lines
         self.arrived[_instant(entry).date()] += lines
@@ -140,7 +145,7 @@ def decode_entries(
 
 
 def _judged(decoder: _Decoder, rules: Rules, through: Entry, now: datetime) -> Batch:
-    raw = _split(b"".join(decoder.bodies))
+    raw = _split(decoder.bodies, decoder.ends)
     producer_of_frame = pa.array([opened.receipt_number for opened in decoder.opened], pa.int32())
     frames, origins = _origins(decoder)
     readable, torn = _utf8(raw)
@@ -200,21 +205,26 @@ def _origins(decoder: _Decoder) -> tuple[pa.Array, pa.Table]:
     return frames, pa.table(columns).select(ORIGIN)
 
 
-def _without_blank_lines(body: bytes) -> tuple[bytes, int]:
-    """End the last line, drop those of white space alone; return the body and its number of lines."""
+def _without_blank_lines(body: bytes) -> tuple[bytes, Ends]:
+    """End the last line, drop those of white space alone; return the body and where its lines end."""
     if body and not body.endswith(b"\n"):
         body += b"\n"
-    if body[:1] in {b" ", b"\t", b"\r", b"\n"} or _BLANK_LINE.search(body):
+    octets = np.frombuffer(body, np.uint8)
+    ends = np.flatnonzero(octets == _NEWLINE) + 1
+    if len(ends) and (_IS_WHITE[octets[0]] or _IS_WHITE[octets[ends[:-1]]].any()):
         body = b"".join(line + b"\n" for line in body.split(b"\n") if line.strip(_WHITE_SPACE))
-    return body, body.count(b"\n")
+        ends = np.flatnonzero(np.frombuffer(body, np.uint8) == _NEWLINE) + 1
+    return body, ends
 
 
-def _split(body: bytes) -> pa.Array:
+def _split(bodies: Sequence[bytes], ends: Sequence[Ends]) -> pa.Array:
     """Return the lines (each with its newline) as a binary array over the same bytes."""
-    buffer = np.frombuffer(body, np.uint8)
-    ends = (np.flatnonzero(buffer == _NEWLINE) + 1).astype(np.int32)
-    offsets = np.concatenate([np.zeros(1, np.int32), ends])
-    return pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(body)])
+    starts = np.cumsum([0, *(len(body) for body in bodies)])
+    offsets = np.concatenate(
+        [np.zeros(1, np.int64), *(each + start for each, start in zip(ends, starts[:-1], strict=True))]
+    )
+    buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(b"".join(bodies))]
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
 
 @dataclass(frozen=True, slots=True)
