@@ -9,6 +9,7 @@ duplicates   the drain, where one event in ten was sent twice
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -31,6 +32,7 @@ from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.days import ensure_days, list_days
 
 DUPLICATE_EVERY = 10
+POLL_S = 0.05
 LIST_SHARE = 20
 """The list's side gets one event in so many, or a round would take minutes."""
 
@@ -100,12 +102,23 @@ def drain_in_child(dsn: str, redis_url: str) -> tuple[dict[str, float], int]:
                 "ACTIVITY_STATE_DIR": folder,
             },
         )
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        peak_bytes = 0
+        while child.poll() is None:
+            peak_bytes = max(peak_bytes, _peak_bytes(child.pid))
+            time.sleep(POLL_S)
         if child.returncode:
             raise ActivityError(f"the drain ended with {child.returncode}")
         out.seek(0)
-        return json.load(out), usage.ru_maxrss * 1024
+        return json.load(out), peak_bytes
+
+
+def _peak_bytes(process_id: int) -> int:
+    """Return the largest resident size that a process has had; rusage would count our own before exec."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def measure_ingest(*, events: int, rounds: int, say: Say) -> Report:
