@@ -29,6 +29,7 @@ from activity_pipeline.archive.manifest import (
     Manifest,
     Previous,
     compose,
+    file_path,
     manifest_name,
     publish,
     read_manifest,
@@ -269,7 +270,7 @@ def _published_but_unknown(statements: Statements, store: ArchiveStore) -> list[
 
 
 def _path(day: hot.Day) -> str:
-    return f"events/date={day.day.isoformat()}/part-{day.generation + 1}.parquet"
+    return file_path(day.day, day.generation + 1)
 
 
 def _sum(files: list[DataFile]) -> Content:

@@ -103,6 +103,11 @@ def manifest_name(day: date, generation: int) -> str:
     return f"{FOLDER}/{day.isoformat()}.{generation}.json"
 
 
+def file_path(day: date, generation: int) -> str:
+    """Return the path of the file that a generation adds, relative to the archive's root."""
+    return f"events/date={day.isoformat()}/part-{generation}.parquet"
+
+
 def compose(
     day: date, generation: int, files: list[DataFile], *, sequence: int, previous: Previous | None
 ) -> Manifest:

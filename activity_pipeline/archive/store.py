@@ -108,6 +108,12 @@ class ArchiveStore:
             return None
         return size_bytes
 
+    def find(self, folder: str) -> list[str]:
+        """Return the files below a folder, however deep, relative to the root, in order."""
+        self.fs.invalidate_cache()
+        root = self.full("")
+        return sorted(name.removeprefix(root) for name in self.fs.find(self.full(folder)))
+
     def list(self, folder: str) -> list[str]:
         """Return the files in a folder, relative to the root, in order; none where it does not exist."""
         self.fs.invalidate_cache()

@@ -1,4 +1,4 @@
-"""`archive list` and `archive run`."""
+"""`archive list`, `archive run` and `archive verify`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from activity_pipeline.cli.output import human_bytes, json_option, print_json, print_table
+from activity_pipeline.cli.output import (
+    count_bar,
+    human_bytes,
+    json_option,
+    print_json,
+    print_pairs,
+    print_table,
+)
 from activity_pipeline.settings import load_settings
 
 
@@ -107,6 +114,46 @@ def run(days: tuple[date, date] | None, as_json: bool) -> None:
         print_json(rows)
     else:
         print_table(f"{len(rows):,} days archived", rows, empty="no day is due")
+
+
+@archive.command()
+@DAYS_OPTION
+@click.option("--deep", is_flag=True, help="Read every row back and compare the content, too.")
+@click.option("--root", help="The archive's folder or URL; default: ACTIVITY_ARCHIVE_URL.")
+@json_option
+@click.pass_context
+def verify(
+    context: click.Context, days: tuple[date, date] | None, deep: bool, root: str | None, as_json: bool
+) -> None:
+    """Verify an archive by its own files, without any server: manifests, their chain, bytes and content.
+
+    Note the head that it prints: an archive cannot tell by itself that its last manifests were removed.
+    Exit 1 where anything is not as it was published.
+
+    Example: activity-pipeline archive verify --root /mnt/copy --deep
+    """
+    from activity_pipeline.archive import ArchiveStore
+    from activity_pipeline.archive.verify import verify as verify_archive
+
+    store = ArchiveStore(root or load_settings().archive_root)
+    with count_bar("verifying") as update:
+        found = verify_archive(store, days=days, deep=deep, progress=update)
+    head = f"{found.head.name} {found.head.sha256}" if found.head else ""
+    figures = {
+        "manifests": found.manifests,
+        "days": found.days,
+        "files": found.files,
+        "size_bytes": found.size_bytes,
+        "rows": found.rows,
+        "head": head,
+    }
+    faults = [{"path": fault.path, "what": fault.what} for fault in found.faults]
+    if as_json:
+        print_json({**figures, "faults": faults})
+    else:
+        print_pairs(store.url, {**figures, "size_bytes": human_bytes(found.size_bytes)})
+        print_table("faults", faults, empty="none, all is as it was published")
+    context.exit(1 if faults else 0)
 
 
 COMMANDS = [archive]

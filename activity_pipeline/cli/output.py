@@ -12,7 +12,14 @@ from uuid import UUID
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -80,6 +87,17 @@ def progress_bar(label: str, total_bytes: int | None) -> Iterator[Callable[[int,
     ) as bar:
         task = bar.add_task(label, total=total_bytes, remark="")
         yield lambda done, remark: bar.update(task, completed=done, remark=remark)
+
+
+@contextmanager
+def count_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr where it is a terminal; yields `update(done, total)`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+    ) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _console() -> Console:

@@ -16,6 +16,7 @@ from activity_pipeline.cli.main import cli
 from activity_pipeline.producer.outbox import log_in_transaction
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.cli.conftest import Run
+from activity_pipeline_tests.lines import line
 
 TODAY = datetime.now(UTC).isoformat()
 LONG_AGO = (datetime.now(UTC) - timedelta(days=100)).isoformat()
@@ -126,6 +127,21 @@ def test_doctor_finds_nothing_wrong_and_then_what_is(run: Run, running: Running)
         assert "noeviction" in refused.stderr
     finally:
         running.queue.config_set("maxmemory-policy", "noeviction")
+
+
+def test_an_archive_is_verified_without_a_server(run: Run, running: Running) -> None:
+    running.send(line(1, datetime.fromisoformat(LONG_AGO)))
+    running.drain()
+    assert len(_json(run("archive", "run", "--json"))) == 1
+    root = running.store.root
+    alone = ("archive", "verify", "--root", root, "--deep", "--json")
+    found = _json(run(*alone))
+    assert (found["manifests"], found["files"], found["rows"], found["faults"]) == (1, 1, 1, [])
+    (file,) = Path(root).glob("events/*/*.parquet")
+    file.write_bytes(file.read_bytes()[:-1])
+    touched = run(*alone)
+    assert touched.returncode == 1
+    assert "bytes, not" in json.loads(touched.stdout)["faults"][0]["what"]
 
 
 def test_migrate_goes_back_and_forth(run: Run) -> None:

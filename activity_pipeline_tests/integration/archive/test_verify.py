@@ -1,0 +1,165 @@
+"""Verification of an archive by its own files: sound where nothing was touched, and every touch is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from activity_pipeline.archive import ArchiveStore
+from activity_pipeline.archive.verify import Verification, verify
+from activity_pipeline_tests.integration.archive.conftest import Cold
+
+
+@pytest.fixture
+def archive(cold: Cold, tmp_path: Path) -> Path:
+    """A copy of an archive of three days, the first one in two generations."""
+    for back in (3, 2, 1):
+        cold.send_hot(cold.day(back), 5)
+    cold.archive()
+    cold.send(cold.day(3), 4)
+    cold.archive()
+    copy = tmp_path / "copy"
+    shutil.copytree(cold.running.store.root, copy)
+    return copy
+
+
+def faults(root: Path, *, deep: bool = True) -> list[tuple[str, str]]:
+    return [(fault.path, fault.what) for fault in verify(ArchiveStore(str(root)), deep=deep).faults]
+
+
+def files(root: Path) -> list[Path]:
+    return sorted(root.glob("events/*/*.parquet"))
+
+
+def manifests(root: Path) -> list[Path]:
+    return sorted(root.glob("manifests/*.json"))
+
+
+def test_a_copy_is_sound(archive: Path) -> None:
+    done: list[tuple[int, int]] = []
+    found = verify(ArchiveStore(str(archive)), deep=True, progress=lambda *progress: done.append(progress))
+    last = max(manifests(archive), key=lambda path: json.loads(path.read_text())["sequence"])
+    assert found.faults == []
+    assert (found.manifests, found.days, found.files, found.rows) == (4, 3, 4, 19)
+    assert found.head is not None
+    assert found.head.name == f"manifests/{last.name}"
+    assert found.size_bytes == sum(path.stat().st_size for path in files(archive))
+    assert done[-1] == (4, 4)
+
+
+def test_nothing_is_sound_too(tmp_path: Path) -> None:
+    assert verify(ArchiveStore(str(tmp_path / "none"))) == Verification()
+
+
+def test_any_byte_of_any_file_is_missed(archive: Path) -> None:
+    for path in files(archive):
+        whole = path.read_bytes()
+        for place in (0, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            ((named, what),) = faults(archive, deep=False)
+            assert named == str(path.relative_to(archive))
+            assert "SHA-256" in what
+        path.write_bytes(whole[:-1])
+        assert "bytes, not" in faults(archive, deep=False)[0][1]
+        path.write_bytes(whole)
+    assert faults(archive) == []
+
+
+def test_any_byte_of_any_manifest_but_the_last_is_missed(archive: Path) -> None:
+    last = max(manifests(archive), key=lambda path: json.loads(path.read_text())["sequence"])
+    for path in manifests(archive):
+        whole = path.read_bytes()
+        # A blank more changes nothing that it says.
+        path.write_bytes(whole.replace(b"\n", b" \n", 1))
+        assert bool(faults(archive, deep=False)) == (path != last)
+        path.write_bytes(b"{" + whole)
+        assert any("is not a manifest" in what for _, what in faults(archive, deep=False))
+        path.write_bytes(whole)
+
+
+def _remove_a_manifest(root: Path) -> None:
+    manifests(root)[0].unlink()
+
+
+def _remove_a_file(root: Path) -> None:
+    files(root)[0].unlink()
+
+
+def _swap_days(root: Path) -> None:
+    first, second = files(root)[-2:]
+    held = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(held)
+
+
+def _swap_manifests(root: Path) -> None:
+    first, second = manifests(root)[-2:]
+    held = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(held)
+
+
+def _add_a_file(root: Path) -> None:
+    shutil.copy(files(root)[0], files(root)[0].with_name("part-9.parquet"))
+
+
+def _make_a_total_up(root: Path) -> None:
+    last = max(manifests(root), key=lambda path: json.loads(path.read_text())["sequence"])
+    said = json.loads(last.read_text())
+    last.write_text(json.dumps({**said, "row_count": said["row_count"] + 1}))
+
+
+TOUCHES: dict[Callable[[Path], None], str] = {
+    _remove_a_manifest: "of the chain, where",
+    _remove_a_file: "is missing",
+    _swap_days: "bytes",
+    _swap_manifests: "says that it is",
+    _add_a_file: "no manifest lists it",
+    _make_a_total_up: "its totals are not those of its files",
+}
+
+
+def test_what_was_touched_is_named(archive: Path) -> None:
+    for touch, what in TOUCHES.items():
+        copy = archive.with_name(touch.__name__)
+        shutil.copytree(archive, copy)
+        touch(copy)
+        assert any(what in said for _, said in faults(copy, deep=False)), touch
+
+
+def test_a_generation_that_was_rolled_back(archive: Path) -> None:
+    store = ArchiveStore(str(archive))
+    head = verify(store).head
+    second = next(path for path in manifests(archive) if path.name.endswith(".2.json"))
+    second.unlink()
+    # It was the last link: what is left is a sound archive, but for a file and for the head.
+    assert [what for _, what in faults(archive)] == ["no manifest lists it"]
+    assert verify(store).head != head
+
+
+def test_a_forged_file_and_manifest_are_found_by_reading_the_rows(archive: Path) -> None:
+    """Both forged alike, and the last of the chain, so that no other hash speaks against them."""
+    last = max(manifests(archive), key=lambda path: json.loads(path.read_text())["sequence"])
+    said = json.loads(last.read_text())
+    forged = said["files"][-1]
+    forged["content_hash"] = "0" * 30
+    said["content_hash"] = said["files"][0]["content_hash"]
+    last.write_text(json.dumps(said))
+    assert faults(archive, deep=False) == []
+    ((path, what),) = faults(archive, deep=True)
+    assert path == forged["path"]
+    assert "not what its manifest says" in what
+
+
+def test_files_of_some_days(cold: Cold, archive: Path) -> None:
+    for path in files(archive):
+        path.write_bytes(b"")
+    store = ArchiveStore(str(archive))
+    day = cold.day(2)
+    found = verify(store, days=(day, day))
+    assert [fault.path for fault in found.faults] == [f"events/date={day}/part-1.parquet"]
+    assert (found.days, found.files, found.manifests) == (1, 1, 4)
