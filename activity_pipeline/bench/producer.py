@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from activity_pipeline.bench.callers import CALLERS, Call, fields
@@ -16,7 +17,7 @@ from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.machine import describe
 from activity_pipeline.bench.servers import Servers, bench_servers
 from activity_pipeline.bench.turns import Say, Side, take_turns
-from activity_pipeline.errors import ActivityError
+from activity_pipeline.errors import ActivityError, SettingsError
 from activity_pipeline.producer import ActivityLogger
 
 EVENTS_PER_S = 10_000
@@ -102,7 +103,12 @@ def measure_producer(*, events: int, rounds: int, say: Say) -> Report:
         events: Calls per side and round.
         rounds: How often each side is measured; the figures are medians.
         say: Told of each measurement.
+
+    Raises:
+        SettingsError: The client that it measures itself against is not installed.
     """
+    if find_spec("posthog") is None:
+        raise SettingsError("bench producer needs its peer: pip install 'activity-pipeline[bench]'")
     with bench_servers() as servers:
         bench = CallerBench(servers, events)
         sides: dict[str, Callable[[], float]] = {name: partial(bench.time, name) for name in CALLERS}

@@ -31,7 +31,7 @@ def _import(running: Running, file: Path) -> int:
     ("name", "events"),
     [
         ("cloudtrail_attack", 3_003),
-        ("bpic2012_loan", 262_200),
+        pytest.param("bpic2012_loan", 262_200, marks=pytest.mark.slow),
         pytest.param("git_events_terraform", 157_683, marks=pytest.mark.slow),
     ],
 )

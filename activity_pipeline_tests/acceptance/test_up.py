@@ -187,6 +187,7 @@ def follower(up: Up) -> Iterator[None]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_what_a_follower_stores_is_seen_in_dagster_and_its_metrics_follow(up: Up, follower: None) -> None:
     def drains() -> list[str]:
         runs = up.graphql("{ runsOrError { ... on Runs { results { jobName runId } } } }")["runsOrError"]

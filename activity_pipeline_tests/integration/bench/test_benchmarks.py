@@ -49,6 +49,7 @@ def test_a_figure_is_held_against_its_target(figure: Figure, met: bool | None) -
     assert figure.met is met
 
 
+@pytest.mark.slow
 def test_ingest() -> None:
     figures = said_by(measure_ingest(events=3000, rounds=1, say=lambda _: None))
     assert figures["peak memory of the drain"].value < 2048
