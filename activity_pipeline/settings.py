@@ -30,6 +30,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         redis_url: URL of the Redis that holds the queue; empty starts the embedded one.
         archive_url: Root of the Parquet archive: a folder or any Arrow file system URL; empty means
             the folder `archive` of the state folder.
+        archive_signing_key: Path of the Ed25519 private key, PEM, that signs the archive's manifests; empty
+            signs nothing, but with the embedded servers, which have a key of their own.
+        archive_public_keys: Comma-separated paths of the public keys that `archive verify` trusts.
         state_dir: Folder of the embedded servers, Dagster's home and the spool.
         spool_dir: Where a producer keeps frames while Redis is away; empty: a folder of the user's own.
         spool_bytes: Most bytes that the producers of this user keep there.
@@ -56,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dagster_postgres_url: str = ""
     redis_url: str = ""
     archive_url: str = ""
+    archive_signing_key: str = ""
+    archive_public_keys: str = ""
     state_dir: str = ".activity"
     spool_dir: str = ""
     spool_bytes: int = 1024 * 1024 * 1024
@@ -90,6 +95,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def archive_root(self) -> str:
         """The archive's folder or URL."""
         return self.archive_url or str(self.state_path / "archive")
+
+    @property
+    def local_key_path(self) -> Path:
+        """The key that signs the archive of the embedded servers, made at their first start."""
+        return self.state_path / "keys" / "archive.pem"
 
     @property
     def spool_path(self) -> Path:

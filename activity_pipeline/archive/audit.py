@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from activity_pipeline.archive.manifest import newest_names, read_manifest
+from activity_pipeline.archive.index import newest_entries
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.days import list_days
@@ -16,7 +16,7 @@ def disagreements(statements: Statements, store: ArchiveStore) -> list[dict[str,
     Returns:
         One row per day that differs: day, what, postgres, archive.
     """
-    names = newest_names(store)
+    entries = newest_entries(store)
     days = {day.day: day for day in list_days(statements)}
     found: list[dict[str, Any]] = []
 
@@ -24,18 +24,18 @@ def disagreements(statements: Statements, store: ArchiveStore) -> list[dict[str,
         if postgres != archive:
             found.append({"day": day, "what": what, "postgres": postgres, "archive": archive})
 
-    for day in sorted({*names, *(day.day for day in days.values() if day.generation)}):
+    for day in sorted({*entries, *(day.day for day in days.values() if day.generation)}):
         known = days.get(day)
-        if known is None or day not in names:
-            differs(day, "generation", known.generation if known else None, names.get(day))
+        entry = entries.get(day)
+        if known is None or entry is None:
+            differs(day, "generation", known and known.generation, entry and entry.generation)
             continue
-        manifest, _ = read_manifest(store, names[day])
-        in_progress = known.state == "frozen" and manifest.generation == known.generation + 1
+        in_progress = known.state == "frozen" and entry.generation == known.generation + 1
         if not in_progress:
-            differs(day, "generation", known.generation, manifest.generation)
+            differs(day, "generation", known.generation, entry.generation)
         retired = known.generation - (known.state == "exported")
-        rows = sum(file.row_count for file in manifest.files if file.generation <= retired)
+        rows = sum(file.row_count for file in entry.files if file.generation <= retired)
         differs(day, "rows", known.archived_rows, rows)
-        for file in manifest.files:
+        for file in entry.files:
             differs(day, f"size of {file.path}", file.size_bytes, store.size(file.path))
     return found

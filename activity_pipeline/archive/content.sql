@@ -1,4 +1,4 @@
--- Content hash (events/content.py) of each file of $files, with its rows and first and last timestamp.
+-- Content hash (events/content.py) of each day in each file of $files, with its rows and first and last timestamp.
 with fields as (
     select
         filename,
@@ -28,10 +28,11 @@ hashed as (
 )
 select
     filename,
+    make_timestamp(us)::date as day,
     count(*),
     sum(('0x' || substr(hash, 1, 15))::bigint),
     sum(('0x' || substr(hash, 16, 15))::bigint),
     min(us),
     max(us)
 from hashed
-group by filename
+group by all

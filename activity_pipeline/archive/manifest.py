@@ -1,33 +1,48 @@
-"""Manifests: what a generation of a day consists of, each chained to the one published before it."""
+"""Manifests: what days consist of as of one operation, each chained to the one published before it.
+
+A manifest describes one day, or all the days that one operation changed together: it is published
+whole or not at all. The entry with the highest generation of a day is the day.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Literal
 
 import msgspec
 
+from activity_pipeline.archive.signing import Signer, split_signature
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ManifestError
 from activity_pipeline.events.content import EMPTY, Content
 
-FORMAT = "activity-archive/1"
+FORMAT = "activity-archive/2"
+FIRST_FORMAT = "activity-archive/1"
+"""A manifest of one day, whose entry was not in a list; nobody writes it any more."""
 SCHEMA_VERSION = 1
 FOLDER = "manifests"
+PACKED = re.compile(r"events/packed/(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)\.\d+\.parquet")
+"""Path of a file of many days, with its first and last one."""
+
+Operation = Literal["export", "compaction", "erasure"]
 
 
-class DataFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One Parquet file of a day.
+class DataFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One Parquet file, and what a day has in it.
 
     Attributes:
         path: Relative to the archive's root.
-        generation: The generation that added it.
+        generation: The generation of the day that added it.
         size_bytes: Its size.
         sha256: Hash of its bytes.
-        row_count: Its rows.
-        first_at: Its first timestamp.
-        last_at: Its last timestamp.
-        content_hash: Content hash of its rows (events/content.py), read back from the file.
+        row_count: The day's rows in it.
+        first_at: The day's first timestamp in it.
+        last_at: The day's last timestamp in it.
+        content_hash: Content hash of the day's rows (events/content.py), read back from the file.
+        file_rows: Rows of all days in it; absent where it holds this day alone.
     """
 
     path: str
@@ -38,6 +53,29 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
     first_at: datetime
     last_at: datetime
     content_hash: str
+    file_rows: int | None = None
+
+    @property
+    def content(self) -> Content:
+        """The day's rows and content hash."""
+        return Content.parse(self.row_count, self.content_hash)
+
+    @property
+    def share_bytes(self) -> int:
+        """The day's share of the file's size, by rows."""
+        return self.size_bytes * self.row_count // (self.file_rows or self.row_count)
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that a generation no longer holds: its content and theirs are that of the generation before.
+
+    Attributes:
+        row_count: How many.
+        content_hash: Their content hash.
+    """
+
+    row_count: int
+    content_hash: str
 
     @property
     def content(self) -> Content:
@@ -45,8 +83,39 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
         return Content.parse(self.row_count, self.content_hash)
 
 
-class Previous(msgspec.Struct, frozen=True, kw_only=True):
-    """The manifest published before, whatever its day.
+class DayEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All files of a day as of one generation.
+
+    Attributes:
+        day: The UTC day.
+        generation: From 1.
+        row_count: Rows in all files.
+        size_bytes: The day's share of the size of all files.
+        content_hash: Content hash of all rows.
+        files: The files, oldest generation first.
+        erased: What an erasure took away.
+    """
+
+    day: date
+    generation: int
+    row_count: int
+    size_bytes: int
+    content_hash: str
+    files: list[DataFile]
+    erased: Erased | None = None
+
+    @property
+    def content(self) -> Content:
+        """Rows and content hash."""
+        return Content.parse(self.row_count, self.content_hash)
+
+    def added(self) -> Content:
+        """Content of the rows in the files that this very generation added."""
+        return sum((file.content for file in self.files if file.generation == self.generation), EMPTY)
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """Another document of the archive.
 
     Attributes:
         name: Its path.
@@ -57,50 +126,51 @@ class Previous(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """All files of a day as of one generation; the newest generation's manifest is the day.
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one operation made of one or more days.
 
     Attributes:
         format: FORMAT.
         schema_version: Version of the Parquet columns.
         sequence: Place in the chain, from 0.
-        previous: The manifest before it; null for the first.
-        day: The UTC day.
-        generation: From 1.
-        row_count: Rows in all files.
-        size_bytes: Bytes of all files.
-        content_hash: Content hash of all rows.
-        files: The files, oldest generation first.
+        previous: The manifest before it, whatever its days; null for the first.
+        operation: export adds a file of new rows, compaction keeps the rows and replaces files,
+            erasure takes rows away.
+        days: The days, in order.
+        receipt: What was erased, and on whose word.
     """
 
-    format: str = FORMAT
-    schema_version: int = SCHEMA_VERSION
+    format: str
+    schema_version: int
     sequence: int
-    previous: Previous | None
-    day: date
-    generation: int
-    row_count: int
-    size_bytes: int
-    content_hash: str
-    files: list[DataFile]
+    previous: Link | None
+    operation: Operation
+    days: list[DayEntry]
+    receipt: Link | None = None
 
     @property
     def name(self) -> str:
         """Path relative to the archive's root."""
-        return manifest_name(self.day, self.generation)
+        first, last = self.days[0], self.days[-1]
+        if len(self.days) == 1:
+            return f"{FOLDER}/{first.day.isoformat()}.{first.generation}.json"
+        return f"{FOLDER}/{first.day.isoformat()}..{last.day.isoformat()}.{self.sequence}.json"
+
+    def entry(self, day: date) -> DayEntry:
+        """Return what it says of a day; raises ManifestError where it says nothing."""
+        for entry in self.days:
+            if entry.day == day:
+                return entry
+        raise ManifestError(f"{self.name} says nothing of {day}", name=self.name)
 
     def encode(self) -> bytes:
-        """Return the bytes that are published and hashed."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
-
-    def added(self) -> Content:
-        """Content of the rows that this very generation added."""
-        return sum((file.content for file in self.files if file.generation == self.generation), EMPTY)
+        """Return the bytes that are signed."""
+        return encode(self)
 
 
-def manifest_name(day: date, generation: int) -> str:
-    """Return a manifest's path relative to the archive's root."""
-    return f"{FOLDER}/{day.isoformat()}.{generation}.json"
+def encode(document: msgspec.Struct) -> bytes:
+    """Return a document's bytes: a member or value a line, so that a person can read and diff it."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
 def file_path(day: date, generation: int) -> str:
@@ -108,20 +178,24 @@ def file_path(day: date, generation: int) -> str:
     return f"events/date={day.isoformat()}/part-{generation}.parquet"
 
 
-def compose(
-    day: date, generation: int, files: list[DataFile], *, sequence: int, previous: Previous | None
-) -> Manifest:
+def pack_path(first: date, last: date, sequence: int) -> str:
+    """Return the path of a file of many days, made by the manifest of that sequence number."""
+    return f"events/packed/{first.isoformat()}..{last.isoformat()}.{sequence}.parquet"
+
+
+def describe_day(
+    day: date, generation: int, files: Sequence[DataFile], erased: Content | None = None
+) -> DayEntry:
     """Describe a day by its files."""
     content = sum((file.content for file in files), EMPTY)
-    return Manifest(
-        sequence=sequence,
-        previous=previous,
+    return DayEntry(
         day=day,
         generation=generation,
         row_count=content.rows,
-        size_bytes=sum(file.size_bytes for file in files),
+        size_bytes=sum(file.share_bytes for file in files),
         content_hash=content.digest,
-        files=files,
+        files=list(files),
+        erased=Erased(row_count=erased.rows, content_hash=erased.digest) if erased else None,
     )
 
 
@@ -133,31 +207,38 @@ def read_manifest(store: ArchiveStore, name: str) -> tuple[Manifest, str]:
         ArchiveError: It cannot be read.
     """
     raw = store.read(name)
+    return parse_manifest(raw, name), hashlib.sha256(raw).hexdigest()
+
+
+def parse_manifest(raw: bytes, name: str) -> Manifest:
+    """Read a manifest's bytes, signed or not.
+
+    Raises:
+        ManifestError: It is not a manifest that this release reads.
+    """
     try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
-    except msgspec.DecodeError as error:
+        manifest = _decode(split_signature(raw)[0])
+    except (msgspec.DecodeError, KeyError) as error:
         raise ManifestError(f"{name} is not a manifest: {error}", name=name) from error
-    if manifest.format != FORMAT or manifest.name != name:
-        raise ManifestError(f"{name} says that it is {manifest.name} in format {manifest.format}", name=name)
-    return manifest, hashlib.sha256(raw).hexdigest()
+    if manifest.format not in {FORMAT, FIRST_FORMAT} or not manifest.days or manifest.name != name:
+        is_named = manifest.name if manifest.days else "of no day"
+        raise ManifestError(f"{name} says that it is {is_named} in format {manifest.format}", name=name)
+    return manifest
 
 
-def publish(store: ArchiveStore, manifest: Manifest) -> str:
-    """Write a manifest, the last step of an export; return the SHA-256 of its bytes."""
+def _decode(document: bytes) -> Manifest:
+    said = msgspec.json.decode(document)
+    if isinstance(said, dict) and said.get("format") == FIRST_FORMAT:
+        of_day = {name: said.pop(name) for name in DayEntry.__struct_fields__ if name != "erased"}
+        said = {**said, "operation": "export", "days": [of_day]}
+    return msgspec.convert(said, Manifest)
+
+
+def publish(store: ArchiveStore, manifest: Manifest, signer: Signer | None) -> str:
+    """Write a manifest, the last step of an operation; return the SHA-256 of its bytes."""
     raw = manifest.encode()
+    if signer:
+        raw = signer.sign(raw)
     with store.writing(manifest.name) as stream:
         stream.write(raw)
     return hashlib.sha256(raw).hexdigest()
-
-
-def newest_names(store: ArchiveStore) -> dict[date, str]:
-    """Return the newest manifest of each day, by looking at the archive alone."""
-    newest: dict[date, tuple[int, str]] = {}
-    for name in store.list(FOLDER):
-        day_text, _, generation_text = name.removeprefix(f"{FOLDER}/").removesuffix(".json").partition(".")
-        try:
-            day, generation = date.fromisoformat(day_text), int(generation_text)
-        except ValueError:
-            raise ManifestError(f"{name} is not named as a manifest is", name=name) from None
-        newest[day] = max(newest.get(day, (0, "")), (generation, name))
-    return {day: name for day, (_, name) in sorted(newest.items())}

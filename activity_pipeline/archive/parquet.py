@@ -23,7 +23,7 @@ ROWS_PER_GROUP = 122_880
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """What a file holds, read back from it."""
+    """What a file holds of a day, read back from it."""
 
     content: Content
     first_at: datetime
@@ -107,8 +107,8 @@ def _by_day(batch: pa.RecordBatch) -> Iterator[tuple[date, pa.RecordBatch]]:
 
 def read_back(
     store: ArchiveStore, paths: Sequence[str], connection: duckdb.DuckDBPyConnection
-) -> dict[str, ReadBack]:
-    """Read files whole and hash their rows.
+) -> dict[str, dict[date, ReadBack]]:
+    """Read files whole and hash their rows, those of each day by themselves.
 
     Raises:
         duckdb.Error: A file is missing or is not the Parquet that it should be.
@@ -120,10 +120,11 @@ def read_back(
     rows = connection.execute(
         (Path(__file__).parent / "content.sql").read_text(), {"files": list(named)}
     ).fetchall()
-    return {
-        named[file]: ReadBack(Content.of(count, first, second), _instant(first_us), _instant(last_us))
-        for file, count, first, second, first_us, last_us in rows
-    }
+    held: dict[str, dict[date, ReadBack]] = {path: {} for path in paths}
+    for file, day, count, first, second, first_us, last_us in rows:
+        content = Content.of(count, first, second)
+        held[named[file]][day] = ReadBack(content, _instant(first_us), _instant(last_us))
+    return held
 
 
 def _instant(microseconds: int) -> datetime:

@@ -11,20 +11,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from activity_pipeline.archive.manifest import manifest_name, newest_names, read_manifest
+from activity_pipeline.archive.index import entries_of, files_of, newest_entries
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 
 logger = logging.getLogger(__name__)
 
 
-def files_of(store: ArchiveStore, days: Collection[date] | None = None) -> dict[date, list[str]]:
-    """Return the files of each archived day as DuckDB names them, from the newest manifests."""
-    return {
-        day: [store.duckdb_path(file.path) for file in read_manifest(store, name)[0].files]
-        for day, name in newest_names(store).items()
-        if days is None or day in days
-    }
+def event_files(store: ArchiveStore, days: Collection[date] | None = None) -> list[str]:
+    """Return the files of the archived days as DuckDB names them; one may hold other days too."""
+    return [store.duckdb_path(path) for path in files_of(newest_entries(store, days).values())]
 
 
 def known_ids(
@@ -60,7 +56,7 @@ class KnownEvents:
     def __init__(self, store: ArchiveStore) -> None:
         self._store = store
 
-    def __call__(self, events: pa.Table, generations: dict[str, int]) -> pa.Array:
+    def __call__(self, events: pa.Table, manifests: dict[str, str]) -> pa.Array:
         """Tell for each event whether its day's archive holds it.
 
         Where the archive cannot be read the answer is no for all: the event is stored as late, and
@@ -68,18 +64,13 @@ class KnownEvents:
 
         Args:
             events: Columns id and timestamp at least.
-            generations: Newest generation of each archived day, ISO date.
+            manifests: Newest manifest of each archived day, ISO date.
         """
-        days = pa.array([date.fromisoformat(day) for day in generations], pa.date32())
+        days = pa.array([date.fromisoformat(day) for day in manifests], pa.date32())
         asked = pc.is_in(pc.cast(events["timestamp"], pa.date32()).combine_chunks(), value_set=days)
         try:
-            paths = [
-                file.path
-                for day, generation in generations.items()
-                for file in read_manifest(self._store, manifest_name(date.fromisoformat(day), generation))[
-                    0
-                ].files
-            ]
+            names = {date.fromisoformat(day): name for day, name in manifests.items()}
+            paths = list(files_of(entries_of(self._store, names).values()))
             with duckdb.connect(":memory:") as connection:
                 known = known_ids(self._store, connection, paths, events.filter(asked))
         except (ArchiveError, duckdb.Error) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from activity_pipeline.archive.reader import files_of
+from activity_pipeline.archive.reader import event_files
 from activity_pipeline.archive.results import result_files
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.model import FIELDS
@@ -21,7 +21,7 @@ def views_sql(store: ArchiveStore) -> str:
     A view without files yet is empty and has its columns all the same.
     """
     files = {
-        EVENTS: [path for paths in files_of(store).values() for path in paths],
+        EVENTS: event_files(store),
         **{
             table: result_files(store, table)
             for table in ("activity_metrics_daily", "activity_anomalies_daily")
@@ -31,10 +31,9 @@ def views_sql(store: ArchiveStore) -> str:
     for view, paths in files.items():
         if paths:
             listed = ",\n    ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            # The day in the path of an event file spares reading it; no other folder's name is a column.
-            columns, hive = (f"{', '.join(FIELDS)}, date", "true") if view == EVENTS else ("*", "false")
+            columns = f"{', '.join(FIELDS)}, cast(timestamp as date) as date" if view == EVENTS else "*"
             # A view cannot take parameters; the names come out of manifests and are quoted.
-            scan = f"read_parquet([\n    {listed}\n], hive_partitioning = {hive})"
+            scan = f"read_parquet([\n    {listed}\n], hive_partitioning = false)"
             parts.append(f"create or replace view {view} as\nselect {columns} from {scan};\n")
     return "\n".join(parts)
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from activity_pipeline.archive import ArchiveStore
 from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.signing import Signer, load_signer
 from activity_pipeline.hot.connection import BulkConnection, Statements, open_hot
 from activity_pipeline.ingest import DrainConfig, DrainReport, drain
 from activity_pipeline.ingest.lag import lag_figures
@@ -32,6 +33,11 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     def store(self) -> ArchiveStore:
         """The archive."""
         return ArchiveStore(self.archive_url)
+
+    @property
+    def signer(self) -> Signer | None:
+        """What signs the archive's manifests."""
+        return load_signer(self.settings.archive_signing_key)
 
     @contextlib.contextmanager
     def open_hot(self) -> Iterator[tuple[Statements, BulkConnection]]:

@@ -55,15 +55,7 @@ class Day:
     late_cut: int | None
     archived_rows: int
     archived_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A place in the chain of manifests: sequence number, path and SHA-256 of the manifest."""
-
-    sequence: int
-    name: str
-    sha256: str
+    manifest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,32 +134,6 @@ def drop_known(connection: Statements, day: date, timestamps: Sequence[datetime]
     return removed
 
 
-def mark_exported(
-    connection: Statements, place: Head, *, day: date, generation: int, row_count: int, size_bytes: int
-) -> None:
-    """Note a published manifest: its place in the chain, and what the day consists of by it."""
-    with connection.transaction():
-        connection.execute(
-            _SQL["register_manifest"],
-            {
-                "sequence": place.sequence,
-                "name": place.name,
-                "sha256": place.sha256,
-                "day": day,
-                "generation": generation,
-                "row_count": row_count,
-                "size_bytes": size_bytes,
-            },
-        )
-        connection.execute(_SQL["mark_exported"], {"day": day, "generation": generation})
-
-
-def last_manifest(connection: Statements) -> Head | None:
-    """Return the end of the chain as Postgres knows it."""
-    with connection.cursor(row_factory=class_row(Head)) as cursor:
-        return cursor.execute(_SQL["last_manifest"]).fetchone()
-
-
 def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> None:
     """Compare what Postgres holds of each day with what was read back from Parquet.
 
@@ -229,17 +195,6 @@ def retire(
                 ],
             )
     return dropped
-
-
-def try_lock_archive(connection: Statements) -> bool:
-    """Take the lock that only one export holds, for this session; False where another has it."""
-    taken: bool = _scalar(connection, "try_lock_archive", {})
-    return taken
-
-
-def unlock_archive(connection: Statements) -> None:
-    """Give it back."""
-    connection.execute(_SQL["unlock_archive"])
 
 
 def _scalar(connection: Statements, query: str, parameters: dict[str, Any]) -> Any:

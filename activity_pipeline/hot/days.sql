@@ -12,7 +12,7 @@ insert into activity_days (day, state) values (%(day)s, 'reopened') on conflict 
 
 -- name: list
 -- Days with all that is known of them.
-select day, state, revision, generation, late_cut, archived_rows, archived_bytes
+select day, state, revision, generation, late_cut, archived_rows, archived_bytes, manifest
 from activity_days
 where %(days)s::date[] is null or day = any (%(days)s::date[])
 order by day
@@ -101,23 +101,6 @@ where day = %(day)s
 -- The day's events are not those that its results were computed from.
 update activity_days set revision = revision + 1, changed_at = clock_timestamp() where day = %(day)s
 
--- name: register_manifest
--- The chain as this database knows it.
-insert into activity_manifests (sequence, day, generation, name, sha256, row_count, size_bytes)
-values (
-    %(sequence)s, %(day)s, %(generation)s, %(name)s, %(sha256)s, %(row_count)s, %(size_bytes)s
-)
-on conflict (name) do nothing
-
--- name: mark_exported
--- The Parquet is published, Postgres still holds the rows.
-update activity_days set state = 'exported', generation = %(generation)s, changed_at = clock_timestamp()
-where day = %(day)s and state = 'frozen'
-
--- name: last_manifest
--- The chain's head.
-select sequence, name, sha256 from activity_manifests order by sequence desc limit 1
-
 -- name: set_lock_timeout
 -- A user's query must not make everything behind us wait for long.
 select set_config('lock_timeout', %(timeout)s, true)
@@ -164,11 +147,3 @@ update activity_days as d set
     archived_bytes = %(bytes)s,
     changed_at = clock_timestamp()
 where day = %(day)s
-
--- name: try_lock_archive
--- The chain of manifests has one end, so there is one export at a time.
-select pg_try_advisory_lock(hashtextextended('activity_archive', 0))
-
--- name: unlock_archive
--- Let the next export begin.
-select pg_advisory_unlock(hashtextextended('activity_archive', 0))

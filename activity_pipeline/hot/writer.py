@@ -37,8 +37,8 @@ _DATA_REFUSED = ("22", "23", "54")
 ROWS_PER_WRITE = 250
 """Rows that the driver encodes before it sends them: while Postgres takes these in, it encodes the next."""
 
-KnownInArchive = Callable[[pa.Table, dict[str, int]], pa.Array]
-"""(events, day -> newest generation) -> boolean per event: whether the archive holds it already."""
+KnownInArchive = Callable[[pa.Table, dict[str, str]], pa.Array]
+"""(events, day -> its newest manifest) -> boolean per event: whether the archive holds it already."""
 
 
 @dataclass(slots=True)
@@ -174,12 +174,12 @@ class _Store:
         """Store; raises _CopyRefusedError where the rows want another way."""
         self._execute("lock_routes")
         distinct = pc.unique(self.days).to_pylist()
-        routes = {day: (state, gen) for day, state, gen in self._fetch("routes", _listed(distinct))}
+        routes = {day: (state, manifest) for day, state, manifest in self._fetch("routes", _listed(distinct))}
         hot = pa.array(
             [d.isoformat() for d in distinct if routes[d.isoformat()][0] in _HOT_STATES], pa.string()
         )
         late = pc.invert(pc.is_in(self.days, value_set=hot.cast(pa.date32())))
-        archived = {day: gen for day, (_, gen) in routes.items() if gen > 0}
+        archived = {day: manifest for day, (_, manifest) in routes.items() if manifest}
         beyond_late = any(state not in (*_HOT_STATES, "reopened") for state, _ in routes.values())
         refused = self.batch.dead_letters
         if way is _Way.SORT_OUT or archived or beyond_late:
@@ -228,7 +228,7 @@ class _Store:
                 raise _CopyRefusedError(error.sqlstate or "") from error
             raise
 
-    def _sort_out(self, late: pa.Array, archived: dict[str, int]) -> pa.Table:
+    def _sort_out(self, late: pa.Array, archived: dict[str, str]) -> pa.Table:
         """Place row by row what is new; sets `outcome`, returns further dead letters."""
         events = self.batch.events
         ordinals = pa.array(range(len(events)), pa.int32())

@@ -11,8 +11,8 @@ select last_entry_id from queue_offsets where shard = $1::int for update skip lo
 select pg_advisory_xact_lock_shared(hashtextextended('activity_routes', 0))
 
 -- name: routes
--- State and newest generation of the batch's days.
-select day::text, state, generation from activity_days where day = any (string_to_array($1::text, ',')::date[])
+-- State of the batch's days, and the manifest of those that are archived.
+select day::text, state, manifest from activity_days where day = any (string_to_array($1::text, ',')::date[])
 
 -- name: create_keys
 -- What tells events apart, and where each belongs.

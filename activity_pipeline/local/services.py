@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from activity_pipeline.archive.signing import make_key
 from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.migrations import migrate
 from activity_pipeline.local.stack import LocalStack
@@ -42,10 +43,19 @@ def services(settings: Settings, *, with_dagster: bool = False, migrated: bool =
             _relax_run_history(stack)
         yield msgspec.structs.replace(
             settings,
+            archive_signing_key=settings.archive_signing_key or _local_key(settings.local_key_path),
             postgres_dsn=settings.postgres_dsn or stack.postgres_dsn,
             redis_url=settings.redis_url or stack.redis_url,
             dagster_postgres_url=settings.dagster_postgres_url or dagster_url(stack),
         )
+
+
+def _local_key(path: Path) -> str:
+    """Return the path of the key that signs the archive, made where there is none."""
+    if not path.exists():
+        with contextlib.suppress(FileExistsError):  # another process has been quicker
+            make_key(path)
+    return str(path)
 
 
 def dagster_url(stack: LocalStack) -> str:

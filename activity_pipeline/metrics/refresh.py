@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from activity_pipeline.archive.manifest import manifest_name, read_manifest
+from activity_pipeline.archive.index import entries_of
 from activity_pipeline.archive.results import write_month
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.hot import days as hot
@@ -83,23 +83,35 @@ def _events(
     bulk: BulkConnection, store: ArchiveStore, days: list[hot.Day]
 ) -> Iterator[duckdb.DuckDBPyRelation]:
     """Yield the days' events as one relation over both stores."""
-    files = [path for day in days for path in _cold_files(store, day)]
+    files = _cold_files(store, days)
     with duckdb.connect(":memory:") as connection, counted_columns(bulk, [day.day for day in days]) as held:
         connection.execute("set timezone = 'UTC'")
         store.register(connection)
         columns = ", ".join(held.schema.names)
         relation = connection.from_arrow(held)
         if files:
-            relation = connection.read_parquet(files).select(columns).union(relation)
+            first, last = (datetime.combine(end(d.day for d in days), time.min, UTC) for end in (min, max))
+            stamp = duckdb.ColumnExpression("timestamp")
+            cold = connection.read_parquet(files).filter(
+                (stamp >= duckdb.ConstantExpression(first))
+                & (stamp < duckdb.ConstantExpression(last + timedelta(days=1)))
+            )
+            relation = cold.select(columns).union(relation)
         yield relation
 
 
-def _cold_files(store: ArchiveStore, day: hot.Day) -> list[str]:
-    """Return the files whose rows Postgres does not hold as well."""
-    if _retired(day) == 0:
-        return []
-    manifest, _ = read_manifest(store, manifest_name(day.day, day.generation))
-    return [store.duckdb_path(file.path) for file in manifest.files if file.generation <= _retired(day)]
+def _cold_files(store: ArchiveStore, days: list[hot.Day]) -> list[str]:
+    """Return the files whose rows Postgres does not hold as well; other days may share them."""
+    retired = {day.day: _retired(day) for day in days}
+    entries = entries_of(store, {day.day: day.manifest for day in days if day.manifest})
+    return sorted(
+        {
+            store.duckdb_path(file.path)
+            for entry in entries.values()
+            for file in entry.files
+            if file.generation <= retired[entry.day]
+        }
+    )
 
 
 def _publish_months(bulk: BulkConnection, store: ArchiveStore, days: list[date]) -> None:

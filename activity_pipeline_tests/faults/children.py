@@ -16,8 +16,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
-from activity_pipeline.archive import ArchiveStore, archive_days, cycle
+from activity_pipeline.archive import ArchiveStore, archive_days, chain, cycle
 from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot import outbox
 from activity_pipeline.hot.connection import open_hot
@@ -151,11 +152,11 @@ CRASHES: dict[str, Callable[[], None]] = {
     "drop known": lambda: _after(hot, "drop_known"),
     "first file": lambda: _while_writing(file=1),
     "write": lambda: _while_writing(file=0),
-    "verify": lambda: _after(cycle, "_describe"),
+    "verify": lambda: _after(cycle, "describe_files"),
     "sync files": lambda: _after(ArchiveStore, "sync"),
-    "first manifest": lambda: _after(cycle, "publish"),
+    "first manifest": lambda: _after(chain, "publish"),
     "publish": lambda: _after(ArchiveStore, "sync", call=2),
-    "first mark": lambda: _after(hot, "mark_exported"),
+    "first mark": lambda: _after(hot_chain, "note_exported"),
     "mark": lambda: _before(cycle, "retire_days"),
     "inside retire": _inside_retire,
     "retire": lambda: _after(hot, "retire"),

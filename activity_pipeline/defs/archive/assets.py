@@ -42,7 +42,9 @@ def archive_events(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Non
     store = pipeline.store
     with pipeline.open_hot() as (statements, bulk):
         due = set(due_days(statements, hot_since=edge))
-        for archived in export_days(statements, bulk, store, [day for day in wanted if day in due]):
+        for archived in export_days(
+            statements, bulk, store, [day for day in wanted if day in due], pipeline.signer
+        ):
             seconds = time.perf_counter() - started
             context.add_asset_metadata(
                 {**_metadata(archived), "after_s": round(seconds, 3)}, partition_key=archived.day.isoformat()
@@ -51,13 +53,14 @@ def archive_events(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Non
 
 
 def _metadata(archived: ArchivedDay) -> dict[str, object]:
-    manifest = archived.manifest
+    entry = archived.entry
     return {
-        "dagster/partition_row_count": manifest.row_count,
+        "dagster/partition_row_count": entry.row_count,
         "added_rows": archived.added_rows,
-        "size_bytes": manifest.size_bytes,
-        "generation": manifest.generation,
-        "manifest": manifest.name,
+        "size_bytes": entry.size_bytes,
+        "bytes_per_row": round(entry.size_bytes / entry.row_count, 1) if entry.row_count else None,
+        "generation": entry.generation,
+        "manifest": archived.manifest,
         "manifest_sha256": archived.sha256,
     }
 

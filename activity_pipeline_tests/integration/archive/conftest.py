@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 
 from activity_pipeline.archive import ArchivedDay, archive_days, export_days, open_duckdb
-from activity_pipeline.archive.manifest import Manifest, newest_names, read_manifest
+from activity_pipeline.archive.index import newest_entries
+from activity_pipeline.archive.manifest import DayEntry, Manifest, read_manifest
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
 from activity_pipeline.hot.days import due_days
 from activity_pipeline_tests.conftest import Running
@@ -91,9 +92,9 @@ class Cold:
         assert registered == [(m.sequence, m.name, sha256) for m, sha256 in read]
         return [manifest for manifest, _ in read]
 
-    def newest(self, day: date) -> Manifest:
-        """Return a day's newest manifest."""
-        return read_manifest(self.running.store, newest_names(self.running.store)[day])[0]
+    def newest(self, day: date) -> DayEntry:
+        """Return a day's newest entry."""
+        return newest_entries(self.running.store)[day]
 
     def check(self, ids: Sequence[UUID]) -> None:
         """Check that exactly these events are stored, each once, and that ledger and chain are whole."""

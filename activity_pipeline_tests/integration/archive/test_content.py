@@ -116,7 +116,7 @@ def test_postgres_duckdb_and_the_description_agree(running: Running, events: lis
         written = list(write_days(running.store, batches, paths))
     with duckdb.connect() as connection:
         found = read_back(running.store, [paths[day] for day in written], connection)
-    assert {day: found[paths[day]].content for day in written} == in_postgres
+    assert {day: found[paths[day]][day].content for day in written} == in_postgres
     for day in written:
         kept = statements.execute(
             "select id, timestamp, source, action, entity_type, entity_id, user_id, status, metadata::text "
@@ -124,8 +124,8 @@ def test_postgres_duckdb_and_the_description_agree(running: Running, events: lis
             [day],
         ).fetchall()
         assert hashed(kept) == in_postgres[day]
-        assert found[paths[day]].first_at == min(row[1] for row in kept)
-        assert found[paths[day]].last_at == max(row[1] for row in kept)
+        assert found[paths[day]][day].first_at == min(row[1] for row in kept)
+        assert found[paths[day]][day].last_at == max(row[1] for row in kept)
 
 
 def nasty(cold: Cold) -> dict[UUID, dict[str, Any]]:
@@ -226,8 +226,8 @@ def test_a_day_of_many_row_groups(tmp_path: Path) -> None:
     assert pq.ParquetFile(tmp_path / "a.parquet").num_row_groups == 2
     with duckdb.connect() as connection:
         found = read_back(store, ["a.parquet", "b.parquet"], connection)
-    assert {path: one.content.rows for path, one in found.items()} == {
-        "a.parquet": 216_000,
-        "b.parquet": 84_000,
+    assert {path: {day: of.content.rows for day, of in held.items()} for path, held in found.items()} == {
+        "a.parquet": {date(2026, 3, 1): 216_000},
+        "b.parquet": {date(2026, 3, 2): 84_000},
     }
     assert not (tmp_path / "c.parquet").exists()

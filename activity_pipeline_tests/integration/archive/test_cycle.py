@@ -55,7 +55,7 @@ def test_late_events_make_the_next_generation(cold: Cold) -> None:
         ids += cold.send(day, 5)
         assert cold.running.states()[day] == "reopened"
         (archived,) = cold.archive()
-        assert (archived.manifest.generation, archived.added_rows) == (generation, 5)
+        assert (archived.entry.generation, archived.added_rows) == (generation, 5)
     assert [file.generation for file in cold.newest(day).files] == [1, 2, 3]
     cold.check(ids)
 
@@ -78,7 +78,7 @@ def test_a_day_with_a_partition_and_late_rows(cold: Cold) -> None:
     assert first.added_rows == 10
     assert cold.running.states()[day] == "reopened"
     (second,) = cold.archive()
-    assert (second.added_rows, second.manifest.row_count) == (10, 20)
+    assert (second.added_rows, second.entry.row_count) == (10, 20)
     assert cold.running.states()[day] == "archived"
     cold.check(ids)
 
@@ -163,11 +163,11 @@ def test_an_empty_generation(cold: Cold) -> None:
     day = cold.day(1)
     cold.running.statements.execute("select activity_create_day(%s)", [day])
     (archived,) = cold.archive()
-    assert (archived.manifest.files, archived.manifest.row_count, archived.added_rows) == ([], 0, 0)
+    assert (archived.entry.files, archived.entry.row_count, archived.added_rows) == ([], 0, 0)
     assert cold.running.states()[day] == "archived"
     assert cold.running.count("activity_days") == 1
     ids = cold.send(day, 3)
-    assert cold.archive()[0].manifest.generation == 2
+    assert cold.archive()[0].entry.generation == 2
     cold.check(ids)
 
 
@@ -200,7 +200,7 @@ def test_the_chain_over_many_days_and_generations(cold: Cold) -> None:
     cold.archive()
     chain = cold.chain()
     assert len({manifest.name for manifest in chain}) == len(chain) > 8
-    assert sum(manifest.added().rows for manifest in chain) == len(ids)
+    assert sum(entry.added().rows for manifest in chain for entry in manifest.days) == len(ids)
     cold.check(ids)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from activity_pipeline.archive import retire_days
 from activity_pipeline.errors import ActivityError, ArchiveError, GateError, ManifestError
+from activity_pipeline.hot import chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import connect
 from activity_pipeline_tests.integration.archive.conftest import Cold
@@ -47,7 +48,7 @@ def remove_file(cold: Cold) -> None:
 def forge_manifest(cold: Cold) -> None:
     path = next(Path(cold.running.store.root).glob("manifests/*"))
     manifest = json.loads(path.read_bytes())
-    manifest["files"][0]["row_count"] += 1
+    manifest["days"][0]["files"][0]["row_count"] += 1
     path.write_text(json.dumps(manifest))
 
 
@@ -118,10 +119,10 @@ def test_a_manifest_that_is_none(cold: Cold) -> None:
 def test_one_export_at_a_time(cold: Cold) -> None:
     cold.send_hot(cold.day(1))
     with connect(cold.running.settings.postgres_dsn) as other:
-        assert hot.try_lock_archive(other)
-        with pytest.raises(ArchiveError, match="another export is under way"):
+        assert chain.try_lock(other)
+        with pytest.raises(ArchiveError, match="another operation on the archive is under way"):
             cold.archive()
-        hot.unlock_archive(other)
+        chain.unlock(other)
     assert len(cold.archive()) == 1
 
 

@@ -18,9 +18,11 @@ import pytest
 
 from activity_pipeline.archive import ArchiveStore, open_duckdb
 from activity_pipeline.archive.audit import disagreements
-from activity_pipeline.archive.reader import KnownEvents, files_of, known_ids
+from activity_pipeline.archive.chain import Published
+from activity_pipeline.archive.reader import KnownEvents, event_files, known_ids
 from activity_pipeline.archive.views import publish_views, views_sql
-from activity_pipeline.hot.days import freeze, mark_exported
+from activity_pipeline.hot.chain import note_exported
+from activity_pipeline.hot.days import freeze
 from activity_pipeline.metrics import refresh_metrics
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.archive.conftest import Cold
@@ -53,7 +55,7 @@ def test_any_file_system_is_an_archive(anywhere: Cold) -> None:
     refresh_metrics(running.statements, running.bulk, running.store, list(running.states()))
     publish_views(running.store)
     assert disagreements(running.statements, running.store) == []
-    assert set(files_of(running.store, [day])) == {day}
+    assert len(event_files(running.store, [day])) == 2
     with open_duckdb(running.store.url) as archive:
         assert archive.execute("select sum(count) from activity_metrics_daily").fetchone() == (len(ids),)
 
@@ -121,11 +123,13 @@ def test_known_events(cold: Cold) -> None:
     events = pa.concat_tables([strange, held, strange])
     expected = [False] * 5 + [True] * 5 + [False] * 5
     known = KnownEvents(cold.running.store)
-    assert known(events, {cold.day(1).isoformat(): 1}).to_pylist() == expected
-    assert known(events, {cold.day(2).isoformat(): 1}).to_pylist() == [False] * 15
-    assert known(events.slice(0, 0), {cold.day(1).isoformat(): 1}).to_pylist() == []
+    manifests = {cold.day(1).isoformat(): cold.chain()[0].name}
+    assert known(events, manifests).to_pylist() == expected
+    elsewhere = {cold.day(2).isoformat(): "manifests/none.json"}
+    assert known(events, elsewhere).to_pylist() == [False] * 15
+    assert known(events.slice(0, 0), manifests).to_pylist() == []
     path.write_bytes(b"torn")
-    assert known(events, {cold.day(1).isoformat(): 1}).to_pylist() == [False] * 15
+    assert known(events, manifests).to_pylist() == [False] * 15
 
 
 def test_known_events_are_found_by_a_hash_join(cold: Cold) -> None:
@@ -133,7 +137,7 @@ def test_known_events_are_found_by_a_hash_join(cold: Cold) -> None:
 
     cold.send_hot(cold.day(1))
     cold.archive()
-    (path,) = files_of(cold.running.store)[cold.day(1)]
+    (path,) = event_files(cold.running.store)
     query = (Path(reader.__file__).parent / "known.sql").read_text()
     with duckdb.connect() as connection:
         connection.execute("create table candidates (n integer, timestamp timestamptz, id uuid)")
@@ -212,15 +216,9 @@ def test_the_audit_is_quiet_at_every_step(cold: Cold) -> None:
 def test_marking_twice_changes_nothing(cold: Cold) -> None:
     cold.send_hot(cold.day(1))
     (archived,) = cold.archive()
-    manifest = archived.manifest
-    mark_exported(
-        cold.running.statements,
-        archived.place,
-        day=manifest.day,
-        generation=manifest.generation,
-        row_count=manifest.row_count,
-        size_bytes=manifest.size_bytes,
-    )
-    assert cold.running.states()[manifest.day] == "archived"
-    assert json.loads((Path(cold.running.store.root) / manifest.name).read_bytes())["generation"] == 1
+    (manifest,) = cold.chain()
+    note_exported(cold.running.statements, Published(manifest, archived.sha256).record)
+    assert cold.running.states()[archived.day] == "archived"
+    raw = (Path(cold.running.store.root) / archived.manifest).read_bytes()
+    assert json.loads(raw)["days"][0]["generation"] == 1
     cold.chain()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from activity_pipeline.archive import ArchiveStore
+from activity_pipeline.archive.chain import HEAD, Head
+from activity_pipeline.archive.manifest import FORMAT, Link, describe_day, encode, read_manifest
 from activity_pipeline.archive.verify import Verification, verify
 from activity_pipeline_tests.integration.archive.conftest import Cold
+
+BYTES = "is not in the bytes that it is published in"
 
 
 @pytest.fixture
@@ -69,13 +75,12 @@ def test_any_byte_of_any_file_is_missed(archive: Path) -> None:
     assert faults(archive) == []
 
 
-def test_any_byte_of_any_manifest_but_the_last_is_missed(archive: Path) -> None:
-    last = max(manifests(archive), key=lambda path: json.loads(path.read_text())["sequence"])
+def test_any_byte_of_any_manifest_is_missed(archive: Path) -> None:
     for path in manifests(archive):
         whole = path.read_bytes()
         # A blank more changes nothing that it says.
         path.write_bytes(whole.replace(b"\n", b" \n", 1))
-        assert bool(faults(archive, deep=False)) == (path != last)
+        assert (str(path.relative_to(archive)), BYTES) in faults(archive, deep=False)
         path.write_bytes(b"{" + whole)
         assert any("is not a manifest" in what for _, what in faults(archive, deep=False))
         path.write_bytes(whole)
@@ -110,7 +115,8 @@ def _add_a_file(root: Path) -> None:
 def _make_a_total_up(root: Path) -> None:
     last = max(manifests(root), key=lambda path: json.loads(path.read_text())["sequence"])
     said = json.loads(last.read_text())
-    last.write_text(json.dumps({**said, "row_count": said["row_count"] + 1}))
+    said["days"][0]["row_count"] += 1
+    last.write_text(json.dumps(said))
 
 
 TOUCHES: dict[Callable[[Path], None], str] = {
@@ -119,7 +125,7 @@ TOUCHES: dict[Callable[[Path], None], str] = {
     _swap_days: "bytes",
     _swap_manifests: "says that it is",
     _add_a_file: "no manifest lists it",
-    _make_a_total_up: "its totals are not those of its files",
+    _make_a_total_up: "are not those of its files",
 }
 
 
@@ -134,24 +140,43 @@ def test_what_was_touched_is_named(archive: Path) -> None:
 def test_a_generation_that_was_rolled_back(archive: Path) -> None:
     store = ArchiveStore(str(archive))
     head = verify(store).head
+    assert head is not None
     second = next(path for path in manifests(archive) if path.name.endswith(".2.json"))
     second.unlink()
-    # It was the last link: what is left is a sound archive, but for a file and for the head.
-    assert [what for _, what in faults(archive)] == ["no manifest lists it"]
-    assert verify(store).head != head
+    # It was the last link: what is left is a sound chain, but it ends before its head.
+    assert [path for path, _ in faults(archive)] == [f"events/date={second.name[:10]}/part-2.parquet", HEAD]
+    (archive / HEAD).unlink()
+    assert (HEAD, "is missing") in faults(archive)
+    assert any(fault.what.endswith(head.sha256) for fault in verify(store, noted=head.sha256).faults)
+
+
+def test_an_older_copy_as_a_whole_is_found_by_a_head_noted_since(cold: Cold, archive: Path) -> None:
+    cold.send_hot(cold.day(9), 5)
+    cold.archive()
+    now = verify(cold.running.store)
+    assert now.head is not None
+    assert now.faults == []
+    assert faults(archive) == []
+    ((path, _),) = [
+        (f.path, f.what) for f in verify(ArchiveStore(str(archive)), noted=now.head.sha256).faults
+    ]
+    assert path == HEAD
 
 
 def test_a_forged_file_and_manifest_are_found_by_reading_the_rows(archive: Path) -> None:
-    """Both forged alike, and the last of the chain, so that no other hash speaks against them."""
+    """Both forged alike, and the head with them, so that no hash speaks against them."""
     last = max(manifests(archive), key=lambda path: json.loads(path.read_text())["sequence"])
-    said = json.loads(last.read_text())
-    forged = said["files"][-1]
-    forged["content_hash"] = "0" * 30
-    said["content_hash"] = said["files"][0]["content_hash"]
-    last.write_text(json.dumps(said))
+    manifest, _ = read_manifest(ArchiveStore(str(archive)), f"manifests/{last.name}")
+    entry = manifest.days[0]
+    forged = msgspec.structs.replace(entry.files[-1], content_hash="0" * 30)
+    totals = describe_day(entry.day, entry.generation, [*entry.files[:-1], forged])
+    raw = msgspec.structs.replace(manifest, days=[totals]).encode()
+    last.write_bytes(raw)
+    link = Link(name=manifest.name, sha256=hashlib.sha256(raw).hexdigest())
+    (archive / HEAD).write_bytes(encode(Head(format=FORMAT, sequence=manifest.sequence, last=link)))
     assert faults(archive, deep=False) == []
     ((path, what),) = faults(archive, deep=True)
-    assert path == forged["path"]
+    assert path == forged.path
     assert "not what its manifest says" in what
 
 

@@ -1,0 +1,65 @@
+"""What new files hold, read back from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from activity_pipeline.archive.manifest import DataFile
+from activity_pipeline.archive.parquet import ReadBack, read_back
+from activity_pipeline.archive.store import ArchiveStore
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A day's share of a file.
+
+    Attributes:
+        path: The file, relative to the archive's root.
+        size_bytes: Size of the file.
+        sha256: Hash of the file's bytes.
+        file_rows: Rows of all days in it.
+        held: What the day has in it.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str
+    file_rows: int
+    held: ReadBack
+
+    def of(self, generation: int) -> DataFile:
+        """Return the share as a manifest lists it, added by a generation of the day."""
+        content = self.held.content
+        return DataFile(
+            path=self.path,
+            generation=generation,
+            size_bytes=self.size_bytes,
+            sha256=self.sha256,
+            row_count=content.rows,
+            first_at=self.held.first_at,
+            last_at=self.held.last_at,
+            content_hash=content.digest,
+            file_rows=None if content.rows == self.file_rows else self.file_rows,
+        )
+
+
+def describe_files(
+    store: ArchiveStore, connection: duckdb.DuckDBPyConnection, paths: Sequence[str]
+) -> dict[str, dict[date, Share]]:
+    """Read files back, and return the share of each day in each.
+
+    Raises:
+        ArchiveError: A file cannot be read.
+    """
+    described: dict[str, dict[date, Share]] = {}
+    for path, days in read_back(store, paths, connection).items():
+        size_bytes, sha256 = store.digest(path)
+        file_rows = sum(held.content.rows for held in days.values())
+        described[path] = {
+            day: Share(path, size_bytes, sha256, file_rows, held) for day, held in days.items()
+        }
+    return described

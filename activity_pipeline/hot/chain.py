@@ -1,0 +1,110 @@
+"""The chain of manifests as this database knows it, and what each one made of its days."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from psycopg.rows import class_row
+
+from activity_pipeline.hot.connection import Statements
+from activity_pipeline.hot.queries import load_queries
+
+_SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A place in the chain of manifests: sequence number, path and SHA-256 of the manifest."""
+
+    sequence: int
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayChange:
+    """A day as of a manifest; see the comments of the columns of `activity_days`.
+
+    Attributes:
+        erased_rows: Rows that the generation no longer holds.
+    """
+
+    day: date
+    generation: int
+    row_count: int
+    size_bytes: int
+    erased_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRecord:
+    """A row of `activity_manifests`, and the days that it is about."""
+
+    sequence: int
+    name: str
+    sha256: str
+    operation: str
+    days: tuple[DayChange, ...]
+
+
+def last_manifest(connection: Statements) -> Head | None:
+    """Return the end of the chain as Postgres knows it."""
+    with connection.cursor(row_factory=class_row(Head)) as cursor:
+        return cursor.execute(_SQL["last_manifest"]).fetchone()
+
+
+def registered_names(connection: Statements) -> set[str]:
+    """Return the names of all manifests that Postgres knows."""
+    return {row[0] for row in connection.execute(_SQL["names"])}
+
+
+def note_exported(connection: Statements, record: ManifestRecord) -> None:
+    """Note a published export: its place in the chain, and that its day is in Parquet too."""
+    with connection.transaction():
+        _register(connection, record)
+        for change in record.days:
+            connection.execute(_SQL["mark_exported"], {**asdict(change), "manifest": record.name})
+
+
+def note_replaced(connection: Statements, record: ManifestRecord) -> None:
+    """Note a compaction or erasure: the days have other files, and the ledger what was erased.
+
+    A manifest that is noted already changes nothing.
+    """
+    with connection.transaction():
+        if not _register(connection, record):
+            return
+        with connection.cursor() as cursor:
+            changes = [{**asdict(change), "manifest": record.name} for change in record.days]
+            cursor.executemany(_SQL["mark_replaced"], changes)
+            cursor.executemany(_SQL["count_erased"], [each for each in changes if each["erased_rows"]])
+
+
+def _register(connection: Statements, record: ManifestRecord) -> bool:
+    cursor = connection.execute(
+        _SQL["register"],
+        {
+            "sequence": record.sequence,
+            "name": record.name,
+            "sha256": record.sha256,
+            "operation": record.operation,
+            "first_day": record.days[0].day,
+            "last_day": record.days[-1].day,
+            "day_count": len(record.days),
+            "row_count": sum(change.row_count for change in record.days),
+            "size_bytes": sum(change.size_bytes for change in record.days),
+        },
+    )
+    return cursor.rowcount == 1
+
+
+def try_lock(connection: Statements) -> bool:
+    """Take the lock of the archive for this session; False where another operation has it."""
+    row = connection.execute(_SQL["try_lock"]).fetchone()
+    return bool(row and row[0])
+
+
+def unlock(connection: Statements) -> None:
+    """Give it back."""
+    connection.execute(_SQL["unlock"])
