@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from activity_pipeline.archive import ArchiveStore
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.events.frame import Frame
 from activity_pipeline.hot.connection import BulkConnection, Statements, connect, connect_bulk
 from activity_pipeline.hot.ledger import Ledger, read_ledger

@@ -10,7 +10,7 @@ import polars as pl
 
 from activity_pipeline.anomalies.detect import detect
 from activity_pipeline.anomalies.model import DEFAULT_SETTINGS, DetectionSettings
-from activity_pipeline.archive.results import write_month
+from activity_pipeline.archive.analyst.results import write_month
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot import results

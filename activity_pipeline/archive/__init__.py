@@ -8,8 +8,10 @@
 `open_duckdb(root)` gives an analyst a DuckDB connection with the views ready.
 """
 
-from activity_pipeline.archive.cycle import ArchivedDay, archive_days, export_days, retire_days
+from activity_pipeline.archive.analyst.views import open_duckdb
+from activity_pipeline.archive.days.cycle import archive_days
+from activity_pipeline.archive.days.export import ArchivedDay, export_days
+from activity_pipeline.archive.days.retire import retire_days
 from activity_pipeline.archive.store import ArchiveStore
-from activity_pipeline.archive.views import open_duckdb
 
 __all__ = ["ArchiveStore", "ArchivedDay", "archive_days", "export_days", "open_duckdb", "retire_days"]

@@ -108,6 +108,19 @@ class ArchiveStore:
             return None
         return size_bytes
 
+    def remove(self, path: str) -> None:
+        """Delete a file; one that is not there is no error.
+
+        Raises:
+            ArchiveError: The store does not let it go.
+        """
+        try:
+            self.fs.rm_file(self.full(path))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ArchiveError(f"the archive cannot delete {path}: {error}") from error
+
     def find(self, folder: str) -> list[str]:
         """Return the files below a folder, however deep, relative to the root, in order."""
         self.fs.invalidate_cache()

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from activity_pipeline.cli.archive import DAYS_OPTION
+from activity_pipeline.cli.options import DAYS_OPTION
 from activity_pipeline.cli.output import json_option, print_json, print_pairs, print_table
 from activity_pipeline.errors import ActivityError
 from activity_pipeline.events.model import REASON_TEXT, DeadLetterReason
@@ -200,7 +200,7 @@ def replay(
     Example: activity-pipeline dead-letters replay --reason not_allowed
     """
     from activity_pipeline.archive import ArchiveStore
-    from activity_pipeline.archive.reader import KnownEvents
+    from activity_pipeline.archive.files.known import KnownEvents
     from activity_pipeline.ingest import DrainConfig
     from activity_pipeline.ingest.mending import read_mended
     from activity_pipeline.ingest.replay import ReplayConfig, replay_mended, replay_stored

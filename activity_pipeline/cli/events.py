@@ -152,7 +152,7 @@ def drain(follow: bool, as_json: bool) -> None:
     import msgspec
 
     from activity_pipeline.archive import ArchiveStore
-    from activity_pipeline.archive.reader import KnownEvents
+    from activity_pipeline.archive.files.known import KnownEvents
     from activity_pipeline.ingest import DrainConfig
     from activity_pipeline.ingest import drain as drain_queue
     from activity_pipeline.ingest.reporting import drained_figures

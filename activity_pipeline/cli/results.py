@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import click
 
-from activity_pipeline.cli.archive import DAYS_OPTION
+from activity_pipeline.cli.options import DAYS_OPTION
 from activity_pipeline.cli.output import json_option, print_json, print_pairs, print_table
 from activity_pipeline.settings import load_settings
 
@@ -40,7 +40,7 @@ def metrics(days: tuple[date, date] | None, as_json: bool) -> None:
     Example: activity-pipeline metrics --days 2026-03-01..2026-03-31
     """
     from activity_pipeline.archive import ArchiveStore
-    from activity_pipeline.archive.views import publish_views
+    from activity_pipeline.archive.analyst.views import publish_views
     from activity_pipeline.hot.connection import open_hot
     from activity_pipeline.hot.results import read_table, stale_days
     from activity_pipeline.local.services import services
@@ -66,7 +66,7 @@ def anomalies(days: tuple[date, date] | None, as_json: bool) -> None:
     """
     from activity_pipeline.anomalies.refresh import refresh_anomalies
     from activity_pipeline.archive import ArchiveStore
-    from activity_pipeline.archive.views import publish_views
+    from activity_pipeline.archive.analyst.views import publish_views
     from activity_pipeline.hot.connection import open_hot
     from activity_pipeline.hot.results import read_table, stale_days
     from activity_pipeline.local.services import services
@@ -157,7 +157,7 @@ def sql(query: str | None, views: bool, as_json: bool) -> None:
     import duckdb
 
     from activity_pipeline.archive import ArchiveStore, open_duckdb
-    from activity_pipeline.archive.views import views_sql
+    from activity_pipeline.archive.analyst.views import views_sql
 
     root = load_settings().archive_root
     if views:

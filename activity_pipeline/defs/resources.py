@@ -9,8 +9,8 @@ import msgspec
 from pydantic import Field
 
 from activity_pipeline.archive import ArchiveStore
-from activity_pipeline.archive.reader import KnownEvents
-from activity_pipeline.archive.signing import Signer, load_signer
+from activity_pipeline.archive.chain.signing import Signer, load_signer
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.hot.connection import BulkConnection, Statements, open_hot
 from activity_pipeline.ingest import DrainConfig, DrainReport, drain
 from activity_pipeline.ingest.lag import lag_figures

@@ -99,6 +99,12 @@ def _register(connection: Statements, record: ManifestRecord) -> bool:
     return cursor.rowcount == 1
 
 
+def compacted_within(connection: Statements, seconds: float) -> bool:
+    """Whether a compaction was published so short a time ago."""
+    row = connection.execute(_SQL["compacted_within"], {"seconds": seconds}).fetchone()
+    return bool(row and row[0])
+
+
 def try_lock(connection: Statements) -> bool:
     """Take the lock of the archive for this session; False where another operation has it."""
     row = connection.execute(_SQL["try_lock"]).fetchone()

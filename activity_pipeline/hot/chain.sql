@@ -38,6 +38,13 @@ where day = %(day)s
 -- Stored once, and no more.
 update activity_ledger set erased = erased + %(erased_rows)s where day = %(day)s
 
+-- name: compacted_within
+-- Whether somebody may still read by the list of files that a compaction replaced.
+select exists (
+    select from activity_manifests
+    where operation = 'compaction' and published_at > clock_timestamp() - make_interval(secs => %(seconds)s)
+)
+
 -- name: try_lock
 -- The chain of manifests has one end, so there is one operation on it at a time.
 select pg_try_advisory_lock(hashtextextended('activity_archive', 0))

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from activity_pipeline.archive.analyst.views import publish_views
 from activity_pipeline.archive.store import ArchiveStore
-from activity_pipeline.archive.views import publish_views
 from activity_pipeline.errors import ActivityError
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.connection import connect, connect_bulk

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import psycopg
 import redis
 
-from activity_pipeline.archive.audit import disagreements
+from activity_pipeline.archive.chain.audit import disagreements
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ActivityError
 from activity_pipeline.hot.connection import connect

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from activity_pipeline.archive.signing import make_key
+from activity_pipeline.archive.chain.signing import make_key
 from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.migrations import migrate
 from activity_pipeline.local.stack import LocalStack

@@ -13,8 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from activity_pipeline.archive.index import entries_of
-from activity_pipeline.archive.results import write_month
+from activity_pipeline.archive.analyst.results import write_month
+from activity_pipeline.archive.chain.index import entries_of
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot import results

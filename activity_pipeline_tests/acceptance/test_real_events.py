@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from activity_pipeline.archive import archive_days, open_duckdb
-from activity_pipeline.archive.audit import disagreements
-from activity_pipeline.archive.views import publish_views
+from activity_pipeline.archive.analyst.views import publish_views
+from activity_pipeline.archive.chain.audit import disagreements
 from activity_pipeline.events.days import hot_since, today
 from activity_pipeline.hot.days import due_days, list_days
 from activity_pipeline.metrics import refresh_metrics

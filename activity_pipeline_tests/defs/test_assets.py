@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.definitions import activity_pipeline
 from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, HOT, METRICS, RETIRED, SEALED
 from activity_pipeline.events.days import ONE_DAY, hot_since, today

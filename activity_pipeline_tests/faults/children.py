@@ -16,8 +16,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
-from activity_pipeline.archive import ArchiveStore, archive_days, chain, cycle
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive import ArchiveStore, archive_days
+from activity_pipeline.archive.chain import publish as chain
+from activity_pipeline.archive.days import cycle, export
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot import outbox
@@ -123,7 +125,7 @@ def _after(owner: Any, name: str, *, call: int = 1) -> None:
 
 def _while_writing(*, file: int) -> None:
     """Die when so many files are written; 0 for all of them."""
-    original = getattr(cycle, "write_days")  # noqa: B009 the name that export_days looks up
+    original = getattr(export, "write_days")  # noqa: B009 the name that export_days looks up
 
     def dying(*arguments: Any) -> Iterator[date]:
         for number, day in enumerate(original(*arguments), 1):
@@ -132,7 +134,7 @@ def _while_writing(*, file: int) -> None:
             yield day
         _die()
 
-    setattr(cycle, "write_days", dying)  # noqa: B010
+    setattr(export, "write_days", dying)  # noqa: B010
 
 
 def _inside_retire() -> None:
@@ -152,7 +154,7 @@ CRASHES: dict[str, Callable[[], None]] = {
     "drop known": lambda: _after(hot, "drop_known"),
     "first file": lambda: _while_writing(file=1),
     "write": lambda: _while_writing(file=0),
-    "verify": lambda: _after(cycle, "describe_files"),
+    "verify": lambda: _after(export, "describe_files"),
     "sync files": lambda: _after(ArchiveStore, "sync"),
     "first manifest": lambda: _after(chain, "publish"),
     "publish": lambda: _after(ArchiveStore, "sync", call=2),
@@ -161,7 +163,7 @@ CRASHES: dict[str, Callable[[], None]] = {
     "inside retire": _inside_retire,
     "retire": lambda: _after(hot, "retire"),
 }
-"""Where an archive process can be told to kill itself: the rows of the table in archive/cycle.py."""
+"""Where an archive process can be told to kill itself: the rows of the table in archive/days/cycle.py."""
 
 
 DRAIN_CRASHES: dict[str, Callable[[], None]] = {

@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from activity_pipeline.archive import ArchiveStore
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.errors import QueueRewoundError
 from activity_pipeline.events.days import today
 from activity_pipeline.events.frame import Frame, encode

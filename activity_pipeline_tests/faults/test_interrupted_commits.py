@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from activity_pipeline.archive import ArchiveStore
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.errors import StoreError
 from activity_pipeline.events.days import today
 from activity_pipeline.events.frame import Frame

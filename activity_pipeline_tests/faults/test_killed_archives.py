@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activity_pipeline.archive.audit import disagreements
+from activity_pipeline.archive.chain.audit import disagreements
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.faults.children import CRASHES, READY_S, archive, start
 from activity_pipeline_tests.integration.archive.conftest import Cold

@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 
 from activity_pipeline.anomalies.model import ANOMALY_SCHEMA
-from activity_pipeline.archive.views import publish_views
+from activity_pipeline.archive.analyst.views import publish_views
 from activity_pipeline.defs.automation import when_recomputed
 from activity_pipeline.defs.metadata import about, table
 from activity_pipeline.defs.metrics.assets import NIGHTLY

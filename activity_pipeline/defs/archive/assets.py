@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from activity_pipeline.archive import ArchivedDay, export_days, retire_days
-from activity_pipeline.archive.views import publish_views
+from activity_pipeline.archive.analyst.views import publish_views
 from activity_pipeline.defs.automation import when_cold, when_updated
 from activity_pipeline.defs.metadata import about
 from activity_pipeline.defs.partitions import ARCHIVED, DAYS, HOT, OWNERS, RETIRED, SETTINGS

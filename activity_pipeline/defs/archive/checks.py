@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from activity_pipeline.archive.audit import disagreements
+from activity_pipeline.archive.chain.audit import disagreements
 from activity_pipeline.defs.metadata import table
 from activity_pipeline.defs.partitions import ARCHIVED
 from activity_pipeline.defs.resources import Pipeline

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from activity_pipeline.archive.views import publish_views
+from activity_pipeline.archive.analyst.views import publish_views
 from activity_pipeline.defs.automation import when_touched
 from activity_pipeline.defs.metadata import about
 from activity_pipeline.defs.partitions import ARCHIVED, DAYS, HOT, METRICS, OWNERS

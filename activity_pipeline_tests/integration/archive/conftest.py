@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 
 from activity_pipeline.archive import ArchivedDay, archive_days, export_days, open_duckdb
-from activity_pipeline.archive.index import newest_entries
-from activity_pipeline.archive.manifest import DayEntry, Manifest, read_manifest
+from activity_pipeline.archive.chain.index import newest_entries
+from activity_pipeline.archive.chain.manifest import DayEntry, Manifest, read_manifest
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
 from activity_pipeline.hot.days import due_days
 from activity_pipeline_tests.conftest import Running

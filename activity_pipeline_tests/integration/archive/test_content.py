@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from activity_pipeline.archive import ArchiveStore, open_duckdb
-from activity_pipeline.archive.parquet import read_back, write_days
+from activity_pipeline.archive.files.parquet import read_back, write_days
 from activity_pipeline.events.content import LANE, Content
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.events.model import FIELDS

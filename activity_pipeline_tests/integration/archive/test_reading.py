@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from activity_pipeline.archive import ArchiveStore, open_duckdb
-from activity_pipeline.archive.audit import disagreements
-from activity_pipeline.archive.chain import Published
-from activity_pipeline.archive.reader import KnownEvents, event_files, known_ids
-from activity_pipeline.archive.views import publish_views, views_sql
+from activity_pipeline.archive.analyst.views import publish_views, views_sql
+from activity_pipeline.archive.chain.audit import disagreements
+from activity_pipeline.archive.chain.publish import Published
+from activity_pipeline.archive.files.known import KnownEvents, event_files, known_ids
 from activity_pipeline.hot.chain import note_exported
 from activity_pipeline.hot.days import freeze
 from activity_pipeline.metrics import refresh_metrics
@@ -133,12 +133,12 @@ def test_known_events(cold: Cold) -> None:
 
 
 def test_known_events_are_found_by_a_hash_join(cold: Cold) -> None:
-    from activity_pipeline.archive import reader
+    from activity_pipeline.archive.files import known
 
     cold.send_hot(cold.day(1))
     cold.archive()
     (path,) = event_files(cold.running.store)
-    query = (Path(reader.__file__).parent / "known.sql").read_text()
+    query = (Path(known.__file__).parent / "known.sql").read_text()
     with duckdb.connect() as connection:
         connection.execute("create table candidates (n integer, timestamp timestamptz, id uuid)")
         plan = str(connection.execute(f"explain {query}", {"files": [path]}).fetchall())

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from activity_pipeline.archive import ArchiveStore
-from activity_pipeline.archive.chain import HEAD, Head
-from activity_pipeline.archive.manifest import FORMAT, Link, describe_day, encode, read_manifest
-from activity_pipeline.archive.verify import Verification, verify
+from activity_pipeline.archive.chain.manifest import FORMAT, Link, describe_day, encode, read_manifest
+from activity_pipeline.archive.chain.publish import HEAD, Head
+from activity_pipeline.archive.chain.verify import Verification, verify
 from activity_pipeline_tests.integration.archive.conftest import Cold
 
 BYTES = "is not in the bytes that it is published in"

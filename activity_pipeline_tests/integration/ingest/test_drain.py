@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.errors import StoreError
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.events.model import DeadLetterReason

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.follower import is_followed
 from activity_pipeline.ingest import DrainConfig, DrainReport

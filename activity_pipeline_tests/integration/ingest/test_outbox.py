@@ -10,7 +10,7 @@ import adbc_driver_manager
 import psycopg
 import pytest
 
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.errors import StoreError
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot import outbox

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import zstandard
 
-from activity_pipeline.archive.reader import KnownEvents
+from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.events.frame import pack_other_fields
 from activity_pipeline.events.model import DeadLetterReason as Reason

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from activity_pipeline.archive.signing import Signer, split_signature
+from activity_pipeline.archive.chain.signing import Signer, split_signature
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ManifestError
 from activity_pipeline.events.content import EMPTY, Content

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from activity_pipeline.archive.manifest import FOLDER, DataFile, DayEntry, Manifest, read_manifest
+from activity_pipeline.archive.chain.manifest import FOLDER, DataFile, DayEntry, Manifest, read_manifest
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ManifestError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from activity_pipeline.archive.index import newest_entries
+from activity_pipeline.archive.chain.index import newest_entries
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.days import list_days

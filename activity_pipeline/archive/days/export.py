@@ -1,19 +1,4 @@
-"""A day's way from Postgres to Parquet, in steps that a crash cannot tear.
-
-freeze    new events of the day go to its next generation
-write     the frozen rows to a new file, fsynced
-verify    the file is read back; its content hash must equal Postgres's (the gate, first time)
-publish   the manifest, chained to the one before it; from here on the file is the archive
-retire    the gate a second time, then the rows leave Postgres in one short lock
-
-crash after   what it leaves                    what the next run does
-freeze        a frozen day                      goes on with the write
-write         a file that no manifest lists     writes it anew under the same name
-publish       a manifest that Postgres does     takes it first and as it is, once its content
-              not know: the end of the chain    has passed the gate
-mark          an exported day                   retires it
-retire        nothing: it is one transaction    -
-"""
+"""Days to Parquet: frozen, written, read back, compared, published; days/cycle.py has the crash table."""
 
 from __future__ import annotations
 
@@ -23,13 +8,13 @@ from datetime import date
 
 import duckdb
 
-from activity_pipeline.archive.chain import Chain, Published, open_chain
-from activity_pipeline.archive.describe import describe_files
-from activity_pipeline.archive.index import entries_of
-from activity_pipeline.archive.manifest import DataFile, DayEntry, describe_day, file_path
-from activity_pipeline.archive.parquet import write_days
-from activity_pipeline.archive.reader import known_ids
-from activity_pipeline.archive.signing import Signer
+from activity_pipeline.archive.chain.index import entries_of
+from activity_pipeline.archive.chain.manifest import DataFile, DayEntry, describe_day, file_path
+from activity_pipeline.archive.chain.publish import Chain, Published, open_chain
+from activity_pipeline.archive.chain.signing import Signer
+from activity_pipeline.archive.files.describe import describe_files
+from activity_pipeline.archive.files.known import known_ids
+from activity_pipeline.archive.files.parquet import write_days
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.events.content import EMPTY, Content
@@ -65,22 +50,6 @@ class ArchivedDay:
     def added_rows(self) -> int:
         """Rows that this generation added."""
         return self.entry.added().rows
-
-
-def archive_days(
-    statements: Statements,
-    bulk: BulkConnection,
-    store: ArchiveStore,
-    days: Sequence[date],
-    signer: Signer | None = None,
-) -> list[ArchivedDay]:
-    """Export days and retire them, and those that an earlier run left exported; returns the exported.
-
-    See `export_days` and `retire_days`.
-    """
-    exported = list(export_days(statements, bulk, store, days, signer))
-    retire_days(statements, store, sorted({*days, *(each.day for each in exported)}))
-    return exported
 
 
 def export_days(
@@ -187,33 +156,6 @@ class _Export:
         known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
         if len(known):
             hot.drop_known(self.statements, day, known["timestamp"].to_pylist(), known["id"].to_pylist())
-
-
-def retire_days(statements: Statements, store: ArchiveStore, days: Sequence[date]) -> list[date]:
-    """Drop exported days from Postgres, through the gate; return those that were dropped.
-
-    Raises:
-        GateError: A day differs from its Parquet; nothing of its step was dropped.
-    """
-    retired: list[date] = []
-    exported = [day for day in hot.list_days(statements, days) if day.state == "exported"]
-    for start in range(0, len(exported), DAYS_PER_STEP):
-        step = exported[start : start + DAYS_PER_STEP]
-        entries = entries_of(store, {day.day: day.manifest for day in step if day.manifest})
-        retirements = []
-        for day, entry in entries.items():
-            _check_files(store, entry)
-            retirements.append(
-                hot.Retirement(day, entry.generation, entry.added(), entry.row_count, entry.size_bytes)
-            )
-        retired += hot.retire(statements, retirements)
-    return retired
-
-
-def _check_files(store: ArchiveStore, entry: DayEntry) -> None:
-    for file in entry.files:
-        if file.generation == entry.generation and store.digest(file.path) != (file.size_bytes, file.sha256):
-            raise ArchiveError(f"{file.path} is not the file that its manifest lists", path=file.path)
 
 
 def _sum(files: list[DataFile]) -> Content:

@@ -31,9 +31,9 @@ from datetime import date
 import duckdb
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from activity_pipeline.archive.history import Document, Fault, History, chain_faults, document_faults
-from activity_pipeline.archive.manifest import FOLDER, DataFile, Link
-from activity_pipeline.archive.parquet import read_back
+from activity_pipeline.archive.chain.history import Document, Fault, History, chain_faults, document_faults
+from activity_pipeline.archive.chain.manifest import FOLDER, DataFile, Link
+from activity_pipeline.archive.files.parquet import read_back
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 

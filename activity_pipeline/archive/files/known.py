@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from activity_pipeline.archive.index import entries_of, files_of, newest_entries
+from activity_pipeline.archive.chain.index import entries_of, files_of, newest_entries
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from activity_pipeline.archive.reader import event_files
-from activity_pipeline.archive.results import result_files
+from activity_pipeline.archive.analyst.results import result_files
+from activity_pipeline.archive.files.known import event_files
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.model import FIELDS
 from activity_pipeline.settings import packaged

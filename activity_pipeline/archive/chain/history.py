@@ -10,8 +10,7 @@ from datetime import date
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from activity_pipeline.archive.chain import HEAD, Head
-from activity_pipeline.archive.manifest import (
+from activity_pipeline.archive.chain.manifest import (
     FORMAT,
     PACKED,
     DataFile,
@@ -23,7 +22,8 @@ from activity_pipeline.archive.manifest import (
     file_path,
     parse_manifest,
 )
-from activity_pipeline.archive.signing import signature_fault, split_signature
+from activity_pipeline.archive.chain.publish import HEAD, Head
+from activity_pipeline.archive.chain.signing import signature_fault, split_signature
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from activity_pipeline.archive.manifest import (
+from activity_pipeline.archive.chain.manifest import (
     FOLDER,
     FORMAT,
     SCHEMA_VERSION,
@@ -26,7 +26,7 @@ from activity_pipeline.archive.manifest import (
     publish,
     read_manifest,
 )
-from activity_pipeline.archive.signing import Signer
+from activity_pipeline.archive.chain.signing import Signer
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.hot import chain as hot
@@ -97,6 +97,16 @@ class Chain:
     sequence: int = 0
     last: Link | None = None
     half_done: list[Published] = field(default_factory=list)
+
+    def must_be_whole(self) -> None:
+        """Refuse to go on where a crash has left an export half done.
+
+        Raises:
+            ArchiveError: One is; the next export finishes it.
+        """
+        if self.half_done:
+            name = self.half_done[0].manifest.name
+            raise ArchiveError(f"the export of {name} is half done: run the archive first", name=name)
 
     def publish(
         self, operation: Operation, entries: Sequence[DayEntry], receipt: Link | None = None

@@ -8,8 +8,8 @@ from datetime import date
 
 import duckdb
 
-from activity_pipeline.archive.manifest import DataFile
-from activity_pipeline.archive.parquet import ReadBack, read_back
+from activity_pipeline.archive.chain.manifest import DataFile
+from activity_pipeline.archive.files.parquet import ReadBack, read_back
 from activity_pipeline.archive.store import ArchiveStore
 
 

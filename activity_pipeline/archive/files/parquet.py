@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.content import Content
 from activity_pipeline.events.judge import EVENT_SCHEMA
+from activity_pipeline.events.model import FIELDS
 
 ROWS_PER_GROUP = 122_880
 """DuckDB scans a row group per thread, and its own vectors divide this."""
@@ -57,6 +58,41 @@ def write_days(
         stack.close()
     if current is not None:
         yield current
+
+
+def write_file(store: ArchiveStore, path: str, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write a stream of events, ordered by timestamp, as one file; none where there is no event.
+
+    Args:
+        store: The archive.
+        path: Relative to the archive's root.
+        batches: EVENT_SCHEMA.
+    """
+    with contextlib.ExitStack() as stack:
+        writer: _DayWriter | None = None
+        for batch in batches:
+            if writer is None:
+                writer = stack.enter_context(_open_day(store, path))
+            writer.add(batch)
+
+
+@contextlib.contextmanager
+def stored_rows(
+    store: ArchiveStore,
+    paths: Sequence[str],
+    connection: duckdb.DuckDBPyConnection,
+    where: duckdb.Expression | None = None,
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Stream the rows of files, ordered by timestamp and id, as EVENT_SCHEMA; those of a condition alone."""
+    store.register(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("set timezone = 'UTC'")
+        cursor.execute("set arrow_lossless_conversion = true")  # uuid and json keep their types
+        rows = cursor.read_parquet([store.duckdb_path(path) for path in paths])
+        if where is not None:
+            rows = rows.filter(where)
+        ordered = rows.select(", ".join(FIELDS)).order("timestamp, id")
+        yield (batch.cast(EVENT_SCHEMA) for batch in ordered.to_arrow_reader(ROWS_PER_GROUP))
 
 
 class _DayWriter:

@@ -1,0 +1,1 @@
+"""What analysts read: views over events and results."""

@@ -1,0 +1,1 @@
+"""What is done with days: exported, retired from Postgres, compacted."""

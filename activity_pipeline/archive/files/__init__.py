@@ -1,0 +1,1 @@
+"""Parquet files of events: written, read back, hashed, looked up in."""

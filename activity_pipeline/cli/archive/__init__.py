@@ -1,0 +1,18 @@
+"""`archive …`: cold days in Parquet."""
+
+from __future__ import annotations
+
+import click
+
+from activity_pipeline.cli.archive import days, prove
+
+
+@click.group()
+def archive() -> None:
+    """Cold days in Parquet."""
+
+
+for command in (*days.COMMANDS, *prove.COMMANDS):
+    archive.add_command(command)
+
+COMMANDS = [archive]
