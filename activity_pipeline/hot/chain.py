@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 
 from psycopg.rows import class_row
 
 from activity_pipeline.hot.connection import Statements
+from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
@@ -59,12 +61,28 @@ def registered_names(connection: Statements) -> set[str]:
     return {row[0] for row in connection.execute(_SQL["names"])}
 
 
-def note_exported(connection: Statements, record: ManifestRecord) -> None:
-    """Note a published export: its place in the chain, and that its day is in Parquet too."""
+def note_exported(connection: Statements, record: ManifestRecord, held: Mapping[date, Held]) -> None:
+    """Note a published export: its place in the chain, and that its day is in Parquet too.
+
+    Args:
+        connection: Postgres.
+        record: What was published.
+        held: What Postgres holds of its days, and has been found to equal the Parquet.
+    """
     with connection.transaction():
         _register(connection, record)
         for change in record.days:
-            connection.execute(_SQL["mark_exported"], {**asdict(change), "manifest": record.name})
+            exported = held[change.day]
+            connection.execute(
+                _SQL["mark_exported"],
+                {
+                    **asdict(change),
+                    "manifest": record.name,
+                    "exported_rows": exported.content.rows,
+                    "exported_hash": exported.content.digest,
+                    "exported_versions": exported.versions,
+                },
+            )
 
 
 def note_replaced(connection: Statements, record: ManifestRecord) -> None:

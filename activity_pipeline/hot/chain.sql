@@ -20,7 +20,13 @@ on conflict (name) do nothing
 -- name: mark_exported
 -- The Parquet is published, Postgres still holds the rows.
 update activity_days set
-    state = 'exported', generation = %(generation)s, manifest = %(manifest)s, changed_at = clock_timestamp()
+    state = 'exported',
+    generation = %(generation)s,
+    manifest = %(manifest)s,
+    exported_rows = %(exported_rows)s,
+    exported_hash = %(exported_hash)s,
+    exported_versions = %(exported_versions)s,
+    changed_at = clock_timestamp()
 where day = %(day)s and state = 'frozen'
 
 -- name: mark_replaced

@@ -38,6 +38,7 @@ from psycopg.rows import class_row
 
 from activity_pipeline.errors import GateError
 from activity_pipeline.events.content import EMPTY, Content
+from activity_pipeline.hot import content
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.queries import load_queries
 
@@ -53,9 +54,20 @@ class Day:
     revision: int
     generation: int
     late_cut: int | None
+    exported_rows: int | None
+    exported_hash: str | None
+    exported_versions: str | None
     archived_rows: int
     archived_bytes: int
     manifest: str | None
+
+    @property
+    def exported(self) -> content.Held:
+        """What Postgres held of the day's generation when it was exported."""
+        return content.Held(
+            Content.parse(self.exported_rows or 0, self.exported_hash or EMPTY.digest),
+            self.exported_versions or "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +126,34 @@ def freeze(connection: Statements, days: Sequence[date]) -> list[Day]:
     return [day for day in list_days(connection, days) if day.state in frozen]
 
 
+def held_of(connection: Statements, days: Collection[date]) -> dict[date, content.Held]:
+    """Hash, in Postgres, the rows of each frozen or exported day's generation; one without rows is absent."""
+    return content.held(connection, *_on_their_way(connection, days))
+
+
 def content_of(connection: Statements, days: Collection[date]) -> dict[date, Content]:
-    """Hash, in Postgres, the rows of each frozen or exported day's generation."""
+    """Return the content alone of what `held_of` finds."""
+    return {day: held.content for day, held in held_of(connection, days).items()}
+
+
+def _held_or_noted(connection: Statements, days: Collection[date]) -> dict[date, Content]:
+    """Return what Postgres holds of exported days, hashed again where row versions are not those noted."""
+    noted = {day.day: day for day in list_days(connection, days) if day.state == "exported"}
+    now = content.versions(connection, *_on_their_way(connection, list(noted)))
+    same = {day: each.exported for day, each in noted.items() if each.exported.versions == now[day]}
     return {
-        day: Content.of(rows, first, second)
-        for day, rows, first, second in connection.execute(_SQL["content"], {"days": list(days)})
+        **{day: held.content for day, held in same.items()},
+        **content_of(connection, noted.keys() - same.keys()),
     }
+
+
+def _on_their_way(connection: Statements, days: Collection[date]) -> tuple[list[date], list[date]]:
+    """Return the frozen and exported days: those with a partition, and those of late rows."""
+    known = [day for day in list_days(connection, days) if day.state in {"frozen", "exported"}]
+    return (
+        [day.day for day in known if day.late_cut is None],
+        [day.day for day in known if day.late_cut is not None],
+    )
 
 
 def drop_known(connection: Statements, day: date, timestamps: Sequence[datetime], ids: Sequence[UUID]) -> int:
@@ -140,15 +174,15 @@ def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> Non
     Raises:
         GateError: At the first day that differs, with `day`, `hot` and `cold`.
     """
-    for day, content in cold.items():
+    for day, parquet in cold.items():
         held = hot.get(day, EMPTY)
-        if held != content:
+        if held != parquet:
             raise GateError(
-                f"{day}: Postgres holds {held.rows} events ({held.digest}), the Parquet {content.rows} "
-                f"({content.digest}); nothing was dropped",
+                f"{day}: Postgres holds {held.rows} events ({held.digest}), the Parquet {parquet.rows} "
+                f"({parquet.digest}); nothing was dropped",
                 day=day,
                 hot=held,
-                cold=content,
+                cold=parquet,
             )
 
 
@@ -157,9 +191,10 @@ def retire(
 ) -> list[date]:
     """Drop exported days from Postgres, all or none; the gate before a day leaves it.
 
-    The rows are hashed once more and must equal the Parquet's. Exported days take no new rows, so the
-    hash is taken before the lock, and the lock lasts only as long as dropping does. A day that another
-    run has retired meanwhile is left as it is.
+    The rows must be the very row versions that were hashed before the export was published, or are hashed
+    once more and must equal the Parquet's. Exported days take no new rows, so that is found out before the
+    lock, and the lock lasts only as long as dropping does. A day that another run has retired meanwhile is
+    left as it is.
 
     Returns:
         The days that were dropped.
@@ -169,7 +204,7 @@ def retire(
         psycopg.errors.LockNotAvailable: Something held the tables for longer than `lock_timeout_s`.
     """
     by_day = {retirement.day: retirement for retirement in retirements}
-    held = content_of(connection, list(by_day))
+    held = _held_or_noted(connection, list(by_day))
     with connection.transaction():
         connection.execute(_SQL["set_lock_timeout"], {"timeout": f"{lock_timeout_s}s"})
         connection.execute(_SQL["lock_routes"])

@@ -11,7 +11,6 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from activity_pipeline.archive.chain.manifest import (
-    FORMAT,
     PACKED,
     DataFile,
     DayEntry,
@@ -107,7 +106,7 @@ def document_faults(
     signed = False
     for document in documents:
         manifest = document.manifest
-        if manifest.format == FORMAT and split_signature(document.raw)[0] != manifest.encode():
+        if split_signature(document.raw)[0] != manifest.encode():
             yield Fault(manifest.name, "is not in the bytes that it is published in")
         if document.is_signed:
             signed = True

@@ -20,8 +20,6 @@ from activity_pipeline.errors import ManifestError
 from activity_pipeline.events.content import EMPTY, Content
 
 FORMAT = "activity-archive/2"
-FIRST_FORMAT = "activity-archive/1"
-"""A manifest of one day, whose entry was not in a list; nobody writes it any more."""
 SCHEMA_VERSION = 1
 FOLDER = "manifests"
 PACKED = re.compile(r"events/packed/(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)\.\d+\.parquet")
@@ -217,21 +215,13 @@ def parse_manifest(raw: bytes, name: str) -> Manifest:
         ManifestError: It is not a manifest that this release reads.
     """
     try:
-        manifest = _decode(split_signature(raw)[0])
-    except (msgspec.DecodeError, KeyError) as error:
+        manifest = msgspec.json.decode(split_signature(raw)[0], type=Manifest)
+    except msgspec.DecodeError as error:
         raise ManifestError(f"{name} is not a manifest: {error}", name=name) from error
-    if manifest.format not in {FORMAT, FIRST_FORMAT} or not manifest.days or manifest.name != name:
+    if manifest.format != FORMAT or not manifest.days or manifest.name != name:
         is_named = manifest.name if manifest.days else "of no day"
         raise ManifestError(f"{name} says that it is {is_named} in format {manifest.format}", name=name)
     return manifest
-
-
-def _decode(document: bytes) -> Manifest:
-    said = msgspec.json.decode(document)
-    if isinstance(said, dict) and said.get("format") == FIRST_FORMAT:
-        of_day = {name: said.pop(name) for name in DayEntry.__struct_fields__ if name != "erased"}
-        said = {**said, "operation": "export", "days": [of_day]}
-    return msgspec.convert(said, Manifest)
 
 
 def publish(store: ArchiveStore, manifest: Manifest, signer: Signer | None) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
 import duckdb
+import pyarrow as pa
 
 from activity_pipeline.archive.chain.index import entries_of
 from activity_pipeline.archive.chain.manifest import DataFile, DayEntry, describe_day, file_path
@@ -18,9 +21,11 @@ from activity_pipeline.archive.files.parquet import write_days
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.events.content import EMPTY, Content
+from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import BulkConnection, Statements
+from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.reader import frozen_rows
 
 DAYS_PER_STEP = 200
@@ -104,10 +109,11 @@ class _Export:
                     day=entry.day,
                 )
         added = {entry.day: entry.added() for entry in entries}
-        hot.check_gate(hot.content_of(self.statements, list(added)), added)
+        held = hot.held_of(self.statements, list(added))
+        hot.check_gate(_contents(held), added)
         for published in self.chain.half_done:
             self.chain.advance(published)
-            yield self._mark(published)
+            yield self._mark(published, held)
 
     def step(self, frozen: list[hot.Day]) -> Iterator[ArchivedDay]:
         """Take frozen days through the steps."""
@@ -115,18 +121,19 @@ class _Export:
             return
         store = self.chain.store
         older = self._older_files(frozen)
-        for day in older:
-            self._drop_known(day, older[day])
+        for day in (day for day in frozen if day.day in older):
+            self._drop_known(day, older[day.day])
         generations = {day.day: day.generation + 1 for day in frozen}
         paths = {day: file_path(day, generation) for day, generation in generations.items()}
-        with frozen_rows(self.bulk, list(paths)) as rows:
-            written = [paths[day] for day in write_days(store, rows, paths)]
-        files = describe_files(store, self.connection, written)
+        # Frozen rows stay as they are, so Postgres hashes them while they are written and read back.
+        with ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
+            hashing = pool.submit(hot.held_of, self.statements, list(generations))
+            with contextlib.closing(frozen_rows(self.bulk, frozen)) as rows:
+                written = [paths[day] for day in write_days(store, rows, paths)]
+            files = describe_files(store, self.connection, written)
+            held = hashing.result()
         added = {day: [files[path][day].of(generations[day])] for day, path in paths.items() if path in files}
-        hot.check_gate(
-            hot.content_of(self.statements, list(generations)),
-            {day: _sum(added.get(day, [])) for day in generations},
-        )
+        hot.check_gate(_contents(held), {day: _sum(added.get(day, [])) for day in generations})
         store.sync(written)
         published = [
             self.chain.publish(
@@ -137,10 +144,10 @@ class _Export:
         ]
         store.sync([each.manifest.name for each in published])
         for each in published:
-            yield self._mark(each)
+            yield self._mark(each, held)
 
-    def _mark(self, published: Published) -> ArchivedDay:
-        hot_chain.note_exported(self.statements, published.record)
+    def _mark(self, published: Published, held: Mapping[date, Held]) -> ArchivedDay:
+        hot_chain.note_exported(self.statements, published.record, held)
         manifest = published.manifest
         return ArchivedDay(manifest.days[0], manifest.name, published.sha256)
 
@@ -148,14 +155,17 @@ class _Export:
         manifests = {day.day: day.manifest for day in frozen if day.manifest}
         return {day: entry.files for day, entry in entries_of(self.chain.store, manifests).items()}
 
-    def _drop_known(self, day: date, older: list[DataFile]) -> None:
+    def _drop_known(self, day: hot.Day, older: list[DataFile]) -> None:
         """Remove late rows that an older generation holds: ingest could not ask the archive at the time."""
-        with frozen_rows(self.bulk, [day]) as rows:
-            late = rows.read_all()
+        late = pa.Table.from_batches(frozen_rows(self.bulk, [day]), EVENT_SCHEMA)
         paths = [file.path for file in older]
         known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
         if len(known):
-            hot.drop_known(self.statements, day, known["timestamp"].to_pylist(), known["id"].to_pylist())
+            hot.drop_known(self.statements, day.day, known["timestamp"].to_pylist(), known["id"].to_pylist())
+
+
+def _contents(held: Mapping[date, Held]) -> dict[date, Content]:
+    return {day: each.content for day, each in held.items()}
 
 
 def _sum(files: list[DataFile]) -> Content:

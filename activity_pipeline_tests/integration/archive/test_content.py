@@ -21,7 +21,7 @@ from activity_pipeline.archive.files.parquet import read_back, write_days
 from activity_pipeline.events.content import LANE, Content
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.events.model import FIELDS
-from activity_pipeline.hot.days import content_of, freeze
+from activity_pipeline.hot.days import content_of, freeze, list_days
 from activity_pipeline.hot.reader import frozen_rows
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.archive.conftest import Cold
@@ -69,12 +69,17 @@ rows = st.fixed_dictionaries(
 def hashed(rows: list[tuple[Any, ...]]) -> Content:
     """Hash rows as the docstring of events/content.py says."""
     first = second = 0
-    for row in rows:
-        id_, at, *others = row
-        microseconds = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        fields = [str(id_), str(microseconds), *(None if one is None else str(one) for one in others)]
-        written = "".join("-" if one is None else f"{len(one.encode())}:{one}" for one in fields)
-        digest = hashlib.sha256(written.encode()).hexdigest()
+    for id_, at, source, action, entity_type, entity_id, user_id, status, metadata in rows:
+        microseconds = (at - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        lengths = len(source.encode()) | len(action.encode()) << 9 | len(status.encode()) << 40
+        lengths |= 0 if entity_type is None else (len(entity_type.encode()) + 1) << 19
+        lengths |= 0 if entity_id is None else (len(entity_id.encode()) + 1) << 28
+        lengths |= 0 if user_id is None else 1 << 48
+        written = id_.bytes + microseconds.to_bytes(8, "big", signed=True) + lengths.to_bytes(8, "big")
+        written += user_id.bytes if user_id else b""
+        texts = (source, action, entity_type, entity_id, status, metadata)
+        written += "".join(text or "" for text in texts).encode()
+        digest = hashlib.sha256(written).hexdigest()
         first += int(digest[:15], 16)
         second += int(digest[15:30], 16)
     return Content(len(rows), (first % LANE, second % LANE))
@@ -110,10 +115,9 @@ def test_postgres_duckdb_and_the_description_agree(running: Running, events: lis
         )
     bulk.commit()
     freeze(statements, DAYS)
-    in_postgres = content_of(statements, DAYS)
+    in_postgres = {day: held for day, held in content_of(statements, DAYS).items() if held.rows}
     paths = {day: f"{day}.parquet" for day in DAYS}
-    with frozen_rows(bulk, DAYS) as batches:
-        written = list(write_days(running.store, batches, paths))
+    written = list(write_days(running.store, frozen_rows(bulk, list_days(statements, DAYS)), paths))
     with duckdb.connect() as connection:
         found = read_back(running.store, [paths[day] for day in written], connection)
     assert {day: found[paths[day]][day].content for day in written} == in_postgres
@@ -193,14 +197,15 @@ def test_polars_reads_what_was_sent(cold: Cold) -> None:
     check(sent, kept)
 
 
-def test_rows_are_sorted(cold: Cold) -> None:
+def test_a_days_rows_are_sorted_by_what_happened(cold: Cold) -> None:
     day = cold.day(1)
     for _ in range(3):
         cold.send(day, 40)
     cold.archive()
     (path,) = Path(cold.running.store.root).glob("events/*/*.parquet")
-    rows = pq.read_table(path, columns=["timestamp", "id"]).to_pylist()
-    assert rows == sorted(rows, key=lambda row: (row["timestamp"], row["id"]))
+    rows = pq.read_table(path, columns=["source", "action", "timestamp", "date"]).to_pylist()
+    assert rows == sorted(rows, key=lambda row: (row["source"], row["action"], row["timestamp"]))
+    assert {row["date"] for row in rows} == {day}
 
 
 def test_a_day_of_many_row_groups(tmp_path: Path) -> None:

@@ -85,14 +85,17 @@ def test_the_gate_keeps_both_copies(
 def test_the_gate_before_publishing(cold: Cold, monkeypatch: pytest.MonkeyPatch) -> None:
     day = cold.day(1)
     ids = cold.send_hot(day)
-    honest = hot.content_of
+    honest = hot.held_of
 
     def changed(*arguments: object) -> object:
-        contents = honest(*arguments)  # type: ignore[arg-type]
-        return {day: replace(content, rows=content.rows + 1) for day, content in contents.items()}
+        held = honest(*arguments)  # type: ignore[arg-type]
+        return {
+            day: replace(each, content=replace(each.content, rows=each.content.rows + 1))
+            for day, each in held.items()
+        }
 
     with monkeypatch.context() as patched:
-        patched.setattr(hot, "content_of", changed)
+        patched.setattr(hot, "held_of", changed)
         with pytest.raises(GateError) as caught:
             cold.export()
     assert caught.value.day == day  # type: ignore[attr-defined]
