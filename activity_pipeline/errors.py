@@ -14,6 +14,7 @@
     +-- ArchiveError              the Parquet archive
     |   +-- ManifestError         a manifest is missing, malformed or breaks the chain
     |   +-- GateError             a day's hot content differs from its Parquet: nothing was dropped
+    |   +-- BadDaysError          several days failed, each with its own error; the others went on
     +-- LocalStackError           an embedded server cannot be found or does not start
     +-- AlertError                no channel took an alert
     +-- ImportFileError           an input file cannot be read as any known format
@@ -24,7 +25,8 @@ attributes, so that a caller never parses a message.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 
@@ -99,6 +101,12 @@ class ManifestError(ArchiveError):
 
 class GateError(ArchiveError):
     """A day's content in Postgres differs from its Parquet: nothing was dropped."""
+
+
+class BadDaysError(ArchiveError):
+    """Several days failed; the others went on."""
+
+    errors: Mapping[date, ArchiveError]
 
 
 class LocalStackError(ActivityError):

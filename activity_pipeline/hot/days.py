@@ -168,22 +168,34 @@ def drop_known(connection: Statements, day: date, timestamps: Sequence[datetime]
     return removed
 
 
-def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> None:
+def gate_errors(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> dict[date, GateError]:
     """Compare what Postgres holds of each day with what was read back from Parquet.
 
-    Raises:
-        GateError: At the first day that differs, with `day`, `hot` and `cold`.
+    Returns:
+        An error for each day that differs, with `day`, `hot` and `cold`.
     """
+    errors: dict[date, GateError] = {}
     for day, parquet in cold.items():
         held = hot.get(day, EMPTY)
         if held != parquet:
-            raise GateError(
+            errors[day] = GateError(
                 f"{day}: Postgres holds {held.rows} events ({held.digest}), the Parquet {parquet.rows} "
                 f"({parquet.digest}); nothing was dropped",
                 day=day,
                 hot=held,
                 cold=parquet,
             )
+    return errors
+
+
+def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> None:
+    """Compare as `gate_errors` does.
+
+    Raises:
+        GateError: Of the first day that differs.
+    """
+    for error in gate_errors(hot, cold).values():
+        raise error
 
 
 def retire(

@@ -23,7 +23,7 @@ with a head noted earlier (`noted`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -71,6 +71,8 @@ def verify(
     store: ArchiveStore,
     *,
     days: tuple[date, date] | None = None,
+    only: Collection[date] | None = None,
+    pending: Collection[str] = (),
     deep: bool = False,
     public: Sequence[Ed25519PublicKey] = (),
     noted: str | None = None,
@@ -81,6 +83,8 @@ def verify(
     Args:
         store: The archive.
         days: First and last day whose files are looked at; the chain is always looked at whole.
+        only: Those of the days whose files are looked at.
+        pending: Files that an operation under way may have written, and not published yet.
         deep: Read every row back and compare content, not only the files' bytes.
         public: Keys that are trusted: the end of the chain must be signed with one of them. Without
             any, signatures are not compared with what they sign.
@@ -106,26 +110,38 @@ def verify(
 
     present = {path for path in store.find("events") if path.endswith(".parquet")}
     shares = history.shares()
-    found.faults += history.stray_faults(present - set(shares))
+    found.faults += history.stray_faults(present - set(shares) - set(pending))
     found.superseded = len(present & set(history.superseded))
-    wanted = [e for e in history.newest.values() if days is None or days[0] <= e.day <= days[1]]
+    wanted = [
+        entry
+        for entry in history.newest.values()
+        if (days is None or days[0] <= entry.day <= days[1]) and (only is None or entry.day in only)
+    ]
     paths = sorted({file.path for entry in wanted for file in entry.files})
     found.days = len(wanted)
     found.files = len(paths)
     found.size_bytes = sum(entry.size_bytes for entry in wanted)
     found.rows = sum(entry.row_count for entry in wanted)
-    found.faults += _file_faults(store, {path: shares[path] for path in paths}, deep=deep, progress=progress)
+    found.faults += file_faults(store, {path: shares[path] for path in paths}, deep=deep, progress=progress)
     found.faults.sort(key=lambda fault: fault.path)
     return found
 
 
-def _file_faults(
+def file_faults(
     store: ArchiveStore,
     shares: dict[str, dict[date, DataFile]],
     *,
     deep: bool,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Fault]:
+    """Compare files with what the manifests say of them: bytes, and content where `deep`.
+
+    Args:
+        store: The archive.
+        shares: The share of each day in each file, by path.
+        deep: Read every row back.
+        progress: Told of files done and files in all.
+    """
     with (
         duckdb.connect(":memory:") as connection,
         ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="verify") as pool,
