@@ -16,12 +16,12 @@ from activity_pipeline.archive import archive_days
 from activity_pipeline.archive.chain.signing import Signer
 from activity_pipeline.archive.days.compact import compact
 from activity_pipeline_tests.conftest import Running
-from activity_pipeline_tests.faults import tampering
-from activity_pipeline_tests.faults.tampering import Evidence
+from activity_pipeline_tests.faults import forging, tampering
+from activity_pipeline_tests.faults.evidence import Evidence
 from activity_pipeline_tests.integration.archive.conftest import Cold
 
-SIGNED = tampering.BYTES | tampering.FILES | tampering.FORGERIES | tampering.DEEP | tampering.NOTED
-UNSIGNED = tampering.BYTES | tampering.FILES | tampering.DEEP | tampering.NOTED
+SIGNED = tampering.BYTES | tampering.FILES | forging.FORGERIES | forging.DEEP | forging.NOTED
+UNSIGNED = tampering.BYTES | tampering.FILES | forging.DEEP | forging.NOTED
 
 
 def build(cold: Cold, root: Path) -> Evidence:
@@ -70,7 +70,7 @@ def tamper(evidence: Evidence, kinds: Sequence[str], seed: int) -> Counter[str]:
         touched = evidence.touched()
         where = f"{kind}, number {number} of seed {seed}: {sorted(touched)}"
         assert touched, where
-        verification = evidence.verify(deep=kind in tampering.DEEP, noted=kind in tampering.NOTED)
+        verification = evidence.verify(deep=kind in forging.DEEP, noted=kind in forging.NOTED)
         assert verification.faults, where
         if kind in tampering.BYTES and evidence.signer:
             assert touched & {fault.path for fault in verification.faults}, where
