@@ -24,6 +24,7 @@ from activity_pipeline.archive.chain.signing import Signer
 from activity_pipeline.archive.days.export import ArchivedDay, export_days
 from activity_pipeline.archive.days.retire import retire_days
 from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.errors import GateError
 from activity_pipeline.hot.connection import BulkConnection, Statements
 
 
@@ -36,8 +37,16 @@ def archive_days(
 ) -> list[ArchivedDay]:
     """Export days and retire them, and those that an earlier run left exported; returns the exported.
 
-    See `export_days` and `retire_days`.
+    A day that does not pass the gate keeps no other. See `export_days` and `retire_days`.
     """
-    exported = list(export_days(statements, bulk, store, days, signer))
+    exported: list[ArchivedDay] = []
+    refused: GateError | None = None
+    try:
+        for each in export_days(statements, bulk, store, days, signer):
+            exported.append(each)  # noqa: PERF402 those before an error are retired all the same
+    except GateError as error:
+        refused = error
     retire_days(statements, store, sorted({*days, *(each.day for each in exported)}))
+    if refused:
+        raise refused
     return exported

@@ -16,7 +16,7 @@ from activity_pipeline.archive.files.describe import describe_files
 from activity_pipeline.archive.files.known import known_ids
 from activity_pipeline.archive.files.parquet import write_days
 from activity_pipeline.archive.store import ArchiveStore
-from activity_pipeline.errors import ArchiveError
+from activity_pipeline.errors import ArchiveError, GateError
 from activity_pipeline.events.content import EMPTY, Content
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
@@ -64,15 +64,33 @@ def export_days(
     Days already exported are left as they are. One run at a time: the chain has one end.
 
     Raises:
-        GateError: A day's Parquet differs from Postgres; nothing of its step was published.
+        GateError: A day's Parquet differs from Postgres; that day was not published, all others were.
         ArchiveError: The store cannot be written, or another operation is under way.
     """
+    refused: list[GateError] = []
     with open_chain(statements, store, signer) as chain, duckdb.connect(":memory:") as connection:
         export = _Export(statements, bulk, chain, connection)
         yield from export.finish_half_done()
         for start in range(0, len(days), DAYS_PER_STEP):
             chunk = hot.freeze(statements, sorted(days)[start : start + DAYS_PER_STEP])
-            yield from export.step([day for day in chunk if day.state == "frozen"])
+            frozen = [day for day in chunk if day.state == "frozen"]
+            try:
+                yield from export.step(frozen)
+            except GateError:
+                # One by one, so that a day that does not pass keeps nobody else.
+                for day in frozen:
+                    try:
+                        yield from export.step([day])
+                    except GateError as error:
+                        refused.append(error)
+    if refused:
+        raise first_of(refused)
+
+
+def first_of(refused: Sequence[ArchiveError]) -> ArchiveError:
+    """Return the first of the errors of several days, which says how many more there are."""
+    first, *more = refused
+    return type(first)(f"{first} (and {len(more)} more)", **vars(first)) if more else first
 
 
 @dataclass
