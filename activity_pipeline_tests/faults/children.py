@@ -112,6 +112,24 @@ def compact(dsn: str, url: str, crash: str) -> None:
         list(compaction.compact(statements, ArchiveStore(url), min_files=2))
 
 
+def archive_on_a_small_disk(
+    dsn: str, url: str, days: Sequence[date], largest_bytes: int, errors: Connection
+) -> None:
+    """Archive and compact where no file can grow beyond a size; send the class and text of what is raised."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes, resource.RLIM_INFINITY))
+    store = ArchiveStore(url)
+    with open_hot(dsn) as (statements, bulk):
+        for operation in (
+            lambda: archive_days(statements, bulk, store, days),
+            lambda: list(compaction.compact(statements, store, min_files=2)),
+        ):
+            try:
+                operation()
+            except Exception as error:
+                errors.send((type(error).__name__, str(error)))
+    errors.send(None)
+
+
 def archive_forever(dsn: str, url: str, edge: date) -> None:
     """Archive the days before `edge` as they become due, and compact, until killed."""
     _sweep_at_once()

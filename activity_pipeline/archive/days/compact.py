@@ -147,6 +147,8 @@ def _compact(
         share = shares.get(entry.day)
         if (share.held.content if share else None) != (entry.content if entry.row_count else None):
             raise ArchiveError(f"the files of {entry.day} do not hold what its manifest says", day=entry.day)
+    if others := shares.keys() - {entry.day for entry in group}:
+        raise ArchiveError(f"the files of {first.day} hold rows of {min(others)}", day=first.day)
     store.sync([path])
     published = chain.publish(
         "compaction",

@@ -17,7 +17,7 @@ from activity_pipeline.archive.files.known import known_ids
 from activity_pipeline.archive.files.parquet import write_days
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError, GateError
-from activity_pipeline.events.content import EMPTY, Content
+from activity_pipeline.events.content import EMPTY
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import BulkConnection, Statements
@@ -140,16 +140,21 @@ class _Export:
         with frozen_rows(self.bulk, list(paths)) as rows:
             written = [paths[day] for day in write_days(store, rows, paths)]
         files = describe_files(store, self.connection, written)
-        added = {day: [files[path][day].of(generations[day])] for day, path in paths.items() if path in files}
+        shares = {day: files.get(path, {}) for day, path in paths.items()}
         hot.check_gate(
             hot.content_of(self.statements, list(generations)),
-            {day: _sum(added.get(day, [])) for day in generations},
+            # All that a file holds, whatever day it is of.
+            {
+                day: sum((share.held.content for share in held.values()), EMPTY)
+                for day, held in shares.items()
+            },
         )
+        added = {day: [share.of(generations[day]) for share in held.values()] for day, held in shares.items()}
         store.sync(written)
         published = [
             self.chain.publish(
                 "export",
-                [describe_day(day, generation, [*older.get(day, []), *added.get(day, [])])],
+                [describe_day(day, generation, [*older.get(day, []), *added[day]])],
             )
             for day, generation in generations.items()
         ]
@@ -174,7 +179,3 @@ class _Export:
         known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
         if len(known):
             hot.drop_known(self.statements, day, known["timestamp"].to_pylist(), known["id"].to_pylist())
-
-
-def _sum(files: list[DataFile]) -> Content:
-    return sum((file.content for file in files), EMPTY)
