@@ -169,6 +169,23 @@ def test_a_range_with_gaps_is_archived_and_retired(platform: Platform) -> None:
     assert (ledger.hot, ledger.late, ledger.archived, ledger.residual) == (0, 0, 12, 0)
 
 
+def test_a_day_that_does_not_pass_the_gate_fails_its_run_and_keeps_no_other(platform: Platform) -> None:
+    """What a failed run says is what the alert says."""
+    platform.send(COLD, COLD + ONE_DAY, each=3)
+    platform.succeed("archive", COLD, COLD + ONE_DAY)
+    platform.running.statements.execute(
+        "update activity_logs_late set action = 'changed' where timestamp::date = %s", [COLD]
+    )
+    result = platform.run("retire")
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    assert failure.step_failure_data.error is not None
+    said = failure.step_failure_data.error.to_string()
+    assert f"GateError: {COLD}: Postgres holds 3 events" in said
+    assert "nothing was dropped" in said
+    assert platform.running.states() == {COLD: "exported", COLD + ONE_DAY: "archived"}
+    assert platform.running.count("activity_logs_late") == 3
+
+
 def test_a_day_that_is_still_hot_is_refused_and_its_range_with_it(platform: Platform) -> None:
     platform.send(EDGE - ONE_DAY, EDGE)
     before = platform.running.states()

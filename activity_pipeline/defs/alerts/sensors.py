@@ -18,6 +18,18 @@ def describe(job: str, run_id: str, error: str) -> Alert:
     return Alert(title=f"Run of {job} failed", body=f"Run {run_id}: {error}", severity="critical")
 
 
+def reasons(context: dg.RunFailureSensorContext) -> str:
+    """Say what Dagster says of the run, and below it what went wrong in each step, without tracebacks."""
+    said = [context.failure_event.message or "no message"]
+    for event in context.get_step_failure_events():
+        failure = event.step_failure_data
+        error = failure.error and (failure.error.cause or failure.error)  # the outer one is Dagster's own
+        by_hand = failure.user_failure_data.description if failure.user_failure_data else None
+        if what := by_hand or (error and error.message):
+            said.append(f"{event.step_key}: {what.strip()}")
+    return "\n".join(said)
+
+
 def send_patiently(alert: Alert, urls: Sequence[str], *, pauses_s: Sequence[float]) -> int:
     """Send an alert, anew after each pause where no channel took it; return how many took it.
 
@@ -43,6 +55,6 @@ def run_failed(context: dg.RunFailureSensorContext) -> None:
     Dagster does not come back to this one, which is why the attempts are made here.
     """
     run = context.dagster_run
-    alert = describe(run.job_name, run.run_id, context.failure_event.message or "no message")
+    alert = describe(run.job_name, run.run_id, reasons(context))
     delivered = send_patiently(alert, split_list(load_settings().alert_urls), pauses_s=PAUSES_S)
     context.log.info("%s: taken by %d channels", alert.title, delivered)
