@@ -11,6 +11,7 @@
     +-- DeliveryTimeoutError      an event that is waited for is still on its way
     +-- StoreError                Postgres is not as the code expects it
     |   +-- MigrationError        a migration is missing, changed after it ran, or failed
+    |   +-- StoreBusyError        another session holds a table for too long: nothing was changed
     +-- ArchiveError              the Parquet archive
     |   +-- ManifestError         a manifest is missing, malformed or breaks the chain
     |   +-- GateError             a day's hot content differs from its Parquet: nothing was dropped
@@ -89,6 +90,10 @@ class StoreError(ActivityError):
 
 class MigrationError(StoreError):
     """A migration is missing, was changed after it ran, or failed."""
+
+
+class StoreBusyError(StoreError):
+    """Another session holds a table for too long: nothing was changed."""
 
 
 class ArchiveError(ActivityError):

@@ -36,7 +36,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from activity_pipeline.errors import GateError
+from activity_pipeline.errors import GateError, StoreBusyError
 from activity_pipeline.events.content import EMPTY, Content
 from activity_pipeline.hot import content
 from activity_pipeline.hot.connection import Statements
@@ -199,49 +199,81 @@ def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> Non
 
 
 def retire(
-    connection: Statements, retirements: Sequence[Retirement], *, lock_timeout_s: float = 5.0
+    connection: Statements, retirements: Sequence[Retirement], *, lock_timeout_s: float = 2.0
 ) -> list[date]:
     """Drop exported days from Postgres, all or none; the gate before a day leaves it.
 
     The rows must be the very row versions that were hashed before the export was published, or are hashed
-    once more and must equal the Parquet's. Exported days take no new rows, so that is found out before the
-    lock, and the lock lasts only as long as dropping does. A day that another run has retired meanwhile is
-    left as it is.
+    once more and must equal the Parquet's, and nobody can change one between that and its end. Exported
+    days take no new rows, so a partition is closed to writers while it is looked at, and everybody else
+    waits only as long as dropping takes; late rows share a table with new ones and are looked at within
+    that time. A day that another run has retired meanwhile is left as it is.
 
     Returns:
         The days that were dropped.
 
     Raises:
         GateError: With `day`, `hot` and `cold`; nothing was dropped.
-        psycopg.errors.LockNotAvailable: Something held the tables for longer than `lock_timeout_s`.
+        StoreBusyError: Something held the tables for longer than `lock_timeout_s`; nothing was dropped.
     """
     by_day = {retirement.day: retirement for retirement in retirements}
-    held = _held_or_noted(connection, list(by_day))
-    with connection.transaction():
-        connection.execute(_SQL["set_lock_timeout"], {"timeout": f"{lock_timeout_s}s"})
-        connection.execute(_SQL["lock_routes"])
-        dropped = [
-            day
-            for day, generation in connection.execute(_SQL["lock_exported"], {"days": list(by_day)})
-            if generation == by_day[day].generation
-        ]
-        check_gate(held, {day: by_day[day].content for day in dropped})
-        connection.execute(_SQL["retire_late"], {"days": dropped})
-        for (partition,) in connection.execute(_SQL["partitions"], {"days": dropped}).fetchall():
-            name = psycopg.sql.Identifier(partition)
-            connection.execute(
-                psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
-            )
-            connection.execute(psycopg.sql.SQL("drop table {}").format(name))
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                _SQL["mark_archived"],
-                [
-                    {"day": day, "rows": by_day[day].archived_rows, "bytes": by_day[day].archived_bytes}
-                    for day in dropped
-                ],
-            )
+    try:
+        with connection.transaction():
+            connection.execute(_SQL["set_lock_timeout"], {"timeout": f"{lock_timeout_s}s"})
+            return _retire(connection, by_day)
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+        raise _busy(connection, list(by_day)) from error
+
+
+def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[date]:
+    connection.execute(_SQL["lock_retirements"])
+    partitions = {
+        day: psycopg.sql.Identifier(name)
+        for day, name in connection.execute(_SQL["partitions"], {"days": list(by_day)})
+    }
+    for name in partitions.values():
+        connection.execute(psycopg.sql.SQL("lock table {} in share row exclusive mode").format(name))
+    held = _held_or_noted(connection, list(partitions))
+    connection.execute(_SQL["lock_routes"])
+    dropped = [
+        day
+        for day, generation in connection.execute(_SQL["lock_exported"], {"days": list(by_day)})
+        if generation == by_day[day].generation
+    ]
+    if late := [day for day in dropped if day not in partitions]:
+        connection.execute(_SQL["lock_late"])
+        held |= _held_or_noted(connection, late)
+    check_gate(held, {day: by_day[day].content for day in dropped})
+    connection.execute(_SQL["retire_late"], {"days": late})
+    for name in (partitions[day] for day in dropped if day in partitions):
+        connection.execute(
+            psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
+        )
+        connection.execute(psycopg.sql.SQL("drop table {}").format(name))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _SQL["mark_archived"],
+            [
+                {"day": day, "rows": by_day[day].archived_rows, "bytes": by_day[day].archived_bytes}
+                for day in dropped
+            ],
+        )
     return dropped
+
+
+def _busy(connection: Statements, days: Sequence[date]) -> StoreBusyError:
+    """Say who is in the way, by what Postgres knows of sessions and not by what they asked."""
+    holders = connection.execute(_SQL["holders"], {"days": days}).fetchall()
+    said = ", ".join(
+        f"session {pid} ({name or 'unnamed'}, {state}) for {seconds} s"
+        for pid, name, state, seconds in holders
+    )
+    span = f"{min(days)}" if len(days) == 1 else f"{min(days)} to {max(days)}"
+    return StoreBusyError(
+        f"{span}: nothing was dropped, the tables are held by {said or 'another session'}",
+        days=days,
+        pids=[pid for pid, *_ in holders],
+    )
 
 
 def _scalar(connection: Statements, query: str, parameters: dict[str, Any]) -> Any:

@@ -70,6 +70,32 @@ update activity_days set revision = revision + 1, changed_at = clock_timestamp()
 -- A user's query must not make everything behind us wait for long.
 select set_config('lock_timeout', %(timeout)s, true)
 
+-- name: lock_retirements
+-- One at a time: the next one finds no partition that is about to go.
+select pg_advisory_xact_lock(hashtextextended('activity_retirements', 0))
+
+-- name: lock_late
+-- Late rows do not change any more, and none come.
+lock table activity_logs_late in share row exclusive mode
+
+-- name: holders
+-- Sessions that have event tables in use, the longest transaction first.
+select distinct a.pid, a.application_name, a.state, extract(epoch from clock_timestamp() - a.xact_start)::int
+from pg_locks l
+join pg_stat_activity a on a.pid = l.pid
+join pg_class c on c.oid = l.relation
+where l.granted and a.pid <> pg_backend_pid() and l.database = (
+        select oid from pg_database where datname = current_database()
+    )
+    and (
+        c.relname in ('activity_logs_current', 'activity_logs_late')
+        or c.relname in (
+            select 'activity_logs_current_' || to_char(x, 'YYYYMMDD') from unnest(%(days)s::date[]) x
+        )
+    )
+order by 4 desc nulls last
+limit 3
+
 -- name: lock_exported
 -- Exported days, held until they are archived.
 select day, generation from activity_days
@@ -88,8 +114,8 @@ where d.day = any (%(days)s::date[])
     and l.timestamp < (select max(x) + 1 from unnest(%(days)s::date[]) x)::timestamp at time zone 'UTC'
 
 -- name: partitions
--- Partitions of exported days.
-select c.relname
+-- Partitions of days whose rows are in one.
+select d.day, c.relname
 from activity_days d
 join pg_class c on c.relname = 'activity_logs_current_' || to_char(d.day, 'YYYYMMDD')
 join pg_inherits i on i.inhrelid = c.oid and i.inhparent = 'activity_logs_current'::regclass

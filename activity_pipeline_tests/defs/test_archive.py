@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from activity_pipeline.defs.alerts.sensors import explain
 from activity_pipeline.defs.partitions import ARCHIVED, COMPACTED, RETIRED, VERIFIED
 from activity_pipeline.events.days import ONE_DAY
 from activity_pipeline.hot import chain as hot_chain
-from activity_pipeline.hot import days as hot
 from activity_pipeline_tests.defs.platform import (
     COLD,
     EDGE,
@@ -27,6 +25,7 @@ from activity_pipeline_tests.defs.platform import (
     records,
 )
 from activity_pipeline_tests.defs.ticks import BLOCKING, Ticks
+from activity_pipeline_tests.integration.archive.test_bad_days import differ
 
 pytestmark = [pytest.mark.filterwarnings("ignore::dagster.BetaWarning")]
 
@@ -95,19 +94,10 @@ def test_a_backfill_with_one_bad_day_archives_the_others(
     platform: Platform, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = DAYS[3]
-    honest = hot.content_of
-
-    def content_of(*arguments: object) -> object:
-        contents = honest(*arguments)  # type: ignore[arg-type]
-        return {
-            day: replace(content, rows=content.rows + 1) if day == bad else content
-            for day, content in contents.items()
-        }
-
     make_hot(platform, *DAYS)
     platform.send(*DAYS, each=3)
     with monkeypatch.context() as patched:
-        patched.setattr(hot, "content_of", content_of)
+        differ(patched, bad)
         result = platform.run("archive", DAYS[0], DAYS[-1])
     assert not result.success
     failure = failure_of(result).user_failure_data

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -26,6 +26,10 @@ PACKED = re.compile(r"events/packed/(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)\.\d+\
 """Path of a file of many days, with its first and last one."""
 
 Operation = Literal["export", "compaction", "erasure"]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+ContentHash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{30}$")]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class DataFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,14 +48,14 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     path: str
-    generation: int
-    size_bytes: int
-    sha256: str
-    row_count: int
+    generation: AtLeastOne
+    size_bytes: Count
+    sha256: Sha256
+    row_count: AtLeastOne
     first_at: datetime
     last_at: datetime
-    content_hash: str
-    file_rows: int | None = None
+    content_hash: ContentHash
+    file_rows: AtLeastOne | None = None
 
     @property
     def content(self) -> Content:
@@ -72,8 +76,8 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
         content_hash: Their content hash.
     """
 
-    row_count: int
-    content_hash: str
+    row_count: Count
+    content_hash: ContentHash
 
     @property
     def content(self) -> Content:
@@ -95,10 +99,10 @@ class DayEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     day: date
-    generation: int
-    row_count: int
-    size_bytes: int
-    content_hash: str
+    generation: AtLeastOne
+    row_count: Count
+    size_bytes: Count
+    content_hash: ContentHash
     files: list[DataFile]
     erased: Erased | None = None
 
@@ -121,7 +125,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    sha256: str
+    sha256: Sha256
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,7 +144,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     format: str
     schema_version: int
-    sequence: int
+    sequence: Count
     previous: Link | None
     operation: Operation
     days: list[DayEntry]
@@ -216,7 +220,7 @@ def parse_manifest(raw: bytes, name: str) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(split_signature(raw)[0], type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"{name} is not a manifest: {error}", name=name) from error
     if manifest.format != FORMAT or not manifest.days or manifest.name != name:
         is_named = manifest.name if manifest.days else "of no day"

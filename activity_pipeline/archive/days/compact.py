@@ -6,7 +6,8 @@ not become one. Rows stay the same, and a manifest whose content hashes are thos
 before proves it: one manifest for all days of a file, so that either all of them have moved or none.
 
 crash after   what it leaves                        what the next operation does
-write         a file that no manifest lists         overwrites it, or sweeps it away
+write         a file that no manifest lists, or     overwrites it, or sweeps it away
+              one that has not got its name yet
 publish       a manifest that Postgres does not     notes it
               know: the end of the chain
 note          files that no day lists any more      sweeps them away, GRACE_S after the compaction: whoever
@@ -22,12 +23,12 @@ from datetime import date
 import duckdb
 
 from activity_pipeline.archive.chain.index import files_of, newest_entries
-from activity_pipeline.archive.chain.manifest import DayEntry, describe_day, file_path, pack_path
-from activity_pipeline.archive.chain.publish import Chain, open_chain
+from activity_pipeline.archive.chain.manifest import FOLDER, DayEntry, describe_day, file_path, pack_path
+from activity_pipeline.archive.chain.publish import HEAD, Chain, open_chain
 from activity_pipeline.archive.chain.signing import Signer
 from activity_pipeline.archive.files.describe import describe_files
 from activity_pipeline.archive.files.parquet import stored_rows, write_file
-from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.archive.store import ArchiveStore, is_unfinished
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
@@ -43,6 +44,9 @@ MIN_FILES = 8
 """Files that must become one to be worth it; a year of thin days is rewritten with every eighth day."""
 
 GRACE_S = 3600.0
+
+WRITTEN_BY_OPERATIONS = ("events/", f"{FOLDER}/", f".{HEAD}.")
+"""What begins with these is written by whoever holds the chain, and by nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,9 @@ def plan(entries: Mapping[date, DayEntry], *, min_files: int = MIN_FILES) -> lis
             last += unit
         else:
             groups.append(list(unit))
-    return [group for group in groups if len(files_of(group)) >= min_files]
+    worth_it = (group for group in groups if len(files_of(group)) >= min_files)
+    # A file that is shared may skip days that are in the next unit.
+    return [sorted(group, key=lambda entry: entry.day) for group in worth_it]
 
 
 def _units(entries: Mapping[date, DayEntry]) -> list[list[DayEntry]]:
@@ -141,6 +147,8 @@ def _compact(
         share = shares.get(entry.day)
         if (share.held.content if share else None) != (entry.content if entry.row_count else None):
             raise ArchiveError(f"the files of {entry.day} do not hold what its manifest says", day=entry.day)
+    if others := shares.keys() - {entry.day for entry in group}:
+        raise ArchiveError(f"the files of {first.day} hold rows of {min(others)}", day=first.day)
     store.sync([path])
     published = chain.publish(
         "compaction",
@@ -171,12 +179,15 @@ def sweep(
 ) -> list[str]:
     """Delete the event files that no day lists, unless a compaction was less than `grace_s` ago.
 
+    What killed writers have left half written goes at once: nobody reads it, and nobody is writing it.
     The chain must be held, with no export half done: then nobody is about to list them.
     """
-    if hot_chain.compacted_within(statements, grace_s):
-        return []
-    listed = set(files_of(entries.values()))
-    strays = [path for path in chain.store.find("events") if path.endswith(".parquet") and path not in listed]
+    written = [path for path in chain.store.find("") if path.startswith(WRITTEN_BY_OPERATIONS)]
+    strays = [path for path in written if is_unfinished(path)]
+    if not hot_chain.compacted_within(statements, grace_s):
+        listed = {*files_of(entries.values()), *strays}
+        events = [path for path in written if path.startswith("events/") and path.endswith(".parquet")]
+        strays += [path for path in events if path not in listed]
     for path in strays:
         chain.store.remove(path)
     return strays

@@ -39,7 +39,7 @@ def archive_days(
 ) -> list[ArchivedDay]:
     """Export days and retire them, and those that an earlier run left exported; returns the exported.
 
-    See `export_days` and `retire_days`.
+    A day that does not pass the gate keeps no other. See `export_days` and `retire_days`.
     """
     bad = BadDays()
     exported = list(export_days(statements, bulk, store, days, signer, bad))

@@ -28,13 +28,16 @@ def days(cold: Cold) -> list[date]:
 
 def differ(patched: pytest.MonkeyPatch, *bad: date) -> None:
     """Let Postgres count a row more on some days."""
-    honest = hot.content_of
+    honest = hot.held_of
 
-    def content_of(*arguments: object) -> object:
-        contents = honest(*arguments)  # type: ignore[arg-type]
-        return {day: replace(content, rows=content.rows + (day in bad)) for day, content in contents.items()}
+    def held_of(*arguments: object) -> object:
+        held = honest(*arguments)  # type: ignore[arg-type]
+        return {
+            day: replace(each, content=replace(each.content, rows=each.content.rows + (day in bad)))
+            for day, each in held.items()
+        }
 
-    patched.setattr(hot, "content_of", content_of)
+    patched.setattr(hot, "held_of", held_of)
 
 
 def change(cold: Cold, day: date) -> None:

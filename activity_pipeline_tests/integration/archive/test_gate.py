@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from activity_pipeline.archive import retire_days
-from activity_pipeline.errors import ActivityError, ArchiveError, GateError, ManifestError
+from activity_pipeline.errors import ActivityError, ArchiveError, GateError, ManifestError, StoreBusyError
 from activity_pipeline.hot import chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import connect
@@ -139,7 +138,8 @@ def test_a_long_query_keeps_a_day_but_not_forever(cold: Cold) -> None:
     )
     with connect(cold.running.settings.postgres_dsn) as reader, reader.transaction():
         reader.execute("select count(*) from activity_logs_current")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
+        pid = reader.info.backend_pid
+        with pytest.raises(StoreBusyError, match=rf"held by session {pid} \(activity_pipeline, idle in"):
             hot.retire(cold.running.statements, [retirement], lock_timeout_s=0.1)
     ids += cold.send(cold.day(-1))
     cold.check([*ids, *ids[:10]])  # both copies are there
