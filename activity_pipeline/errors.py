@@ -14,6 +14,7 @@
     +-- ArchiveError              the Parquet archive
     |   +-- ManifestError         a manifest is missing, malformed or breaks the chain
     |   +-- GateError             a day's hot content differs from its Parquet: nothing was dropped
+    |   +-- HoldError             a legal hold forbids an erasure
     +-- LocalStackError           an embedded server cannot be found or does not start
     +-- AlertError                no channel took an alert
     +-- ImportFileError           an input file cannot be read as any known format
@@ -99,6 +100,13 @@ class ManifestError(ArchiveError):
 
 class GateError(ArchiveError):
     """A day's content in Postgres differs from its Parquet: nothing was dropped."""
+
+
+class HoldError(ArchiveError):
+    """A legal hold forbids it."""
+
+    hold: int
+    reason: str
 
 
 class LocalStackError(ActivityError):

@@ -25,6 +25,7 @@ from activity_pipeline.archive.chain.index import files_of, newest_entries
 from activity_pipeline.archive.chain.manifest import DayEntry, describe_day, file_path, pack_path
 from activity_pipeline.archive.chain.publish import Chain, open_chain
 from activity_pipeline.archive.chain.signing import Signer
+from activity_pipeline.archive.chain.sweep import sweep
 from activity_pipeline.archive.files.describe import describe_files
 from activity_pipeline.archive.files.parquet import stored_rows, write_file
 from activity_pipeline.archive.store import ArchiveStore
@@ -117,7 +118,7 @@ def compact(
     with open_chain(statements, store, signer) as chain, duckdb.connect(":memory:") as connection:
         chain.must_be_whole()
         entries = newest_entries(store)
-        sweep(statements, chain, entries, grace_s=GRACE_S)
+        sweep(statements, store, entries.values(), grace_s=GRACE_S)
         settled = {d.day for d in hot.list_days(statements) if d.state in {"archived", "reopened"}}
         for group in plan(entries, min_files=min_files):
             if settled.issuperset(entry.day for entry in group):
@@ -164,19 +165,3 @@ def _compact(
         any_share.size_bytes,
         sum(file.size_bytes for file in old.values()),
     )
-
-
-def sweep(
-    statements: Statements, chain: Chain, entries: Mapping[date, DayEntry], *, grace_s: float
-) -> list[str]:
-    """Delete the event files that no day lists, unless a compaction was less than `grace_s` ago.
-
-    The chain must be held, with no export half done: then nobody is about to list them.
-    """
-    if hot_chain.compacted_within(statements, grace_s):
-        return []
-    listed = set(files_of(entries.values()))
-    strays = [path for path in chain.store.find("events") if path.endswith(".parquet") and path not in listed]
-    for path in strays:
-        chain.store.remove(path)
-    return strays
