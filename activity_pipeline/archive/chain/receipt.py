@@ -22,9 +22,10 @@ REMAINS = (
     "Postgres: free room in the tables' pages until it is used again, and the write-ahead log",
     "backups, replicas and snapshots of Postgres, Redis and the archive, made before",
     "versions that an object store keeps of the files that were replaced",
+    "events of others whose metadata mentions the subject",
     "files that dead letters were exported to, logs of the applications, and copies that analysts made",
 )
-"""Where bytes may be that no erasure of ours can reach."""
+"""Where the subject may still be read, beyond what an erasure reaches."""
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):

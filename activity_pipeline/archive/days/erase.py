@@ -26,8 +26,8 @@ Before the publish nobody but the same command can go on, because nobody else kn
 
 What had not arrived yet when the erasure began is named, not erased: drain it and erase again. There
 are no tombstones: an event that is delivered once more, from a producer's retry, a spool or a Redis
-that was restored, is a new one and comes back. Metadata is not searched: an event whose metadata
-mentions a user is not about him.
+that was restored, is a new one and comes back. Metadata is not searched: an event of somebody else
+whose metadata mentions a user is not about him, and stays; the receipt says that there may be some.
 """
 
 from __future__ import annotations

@@ -67,8 +67,12 @@ def sound(running: Running, signer: Signer | None = None) -> None:
 
 
 def traces(running: Running, user: UUID) -> list[str]:
-    """Return the files of the archive in which a user's bytes are, as text or as they are stored."""
+    """Return the files of the archive in which a user's bytes are, as stored or as text."""
+    return files_with(running, user.bytes, str(user).encode(), user.hex.encode())
+
+
+def files_with(running: Running, *texts: bytes) -> list[str]:
+    """Return the files of the archive that hold any of these bytes."""
     root = Path(running.store.root)
-    texts = (user.bytes, str(user).encode(), user.hex.encode())
     files = [path for path in root.rglob("*") if path.is_file()]
     return [path.name for path in files if any(text in path.read_bytes() for text in texts)]
