@@ -72,12 +72,13 @@ def legacy_length(client: redis.Redis) -> int:
 
 
 def stored_in(client: redis.Redis, shards: Iterable[Shard]) -> Iterator[tuple[str, int, int]]:
-    """Yield each stream, and the legacy list, that holds anything: its key, entries and bytes of memory.
+    """Yield the legacy list, and each stream, that holds anything: its key, entries and bytes of memory.
 
     Entries count until they are trimmed, also those that Postgres has by now.
     """
-    keys = [(stream_key(shard), client.xlen(stream_key(shard))) for shard in shards]
-    for key, entries in [*keys, (LEGACY_LIST, legacy_length(client))]:
+    # The list first: what moves from it into a stream meanwhile is counted twice rather than not at all.
+    for key in (LEGACY_LIST, *map(stream_key, shards)):
+        entries = legacy_length(client) if key == LEGACY_LIST else client.xlen(key)
         if entries:
             yield key.decode(), entries, client.memory_usage(key, samples=0) or 0
 

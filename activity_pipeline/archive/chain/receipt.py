@@ -78,7 +78,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         place: Which queue, outbox or spool; or dead letters that nobody can read.
-        entries: Entries, rows or files there, as they were when the erasure began.
+        entries: Entries, rows or producers' spools there, when the erasure began.
         size_bytes: Their size.
         mentions: Those in which the subject's text was found; absent where nobody could look.
         fault: Why nobody knows.

@@ -41,8 +41,11 @@ class Sources:
     spool: Path
 
     def look(self, subject: Subject) -> list[Waiting]:
-        """Return what waits anywhere, or why nobody knows."""
-        return [*self._queue(), *self._outboxes(subject), *self._spool()]
+        """Return what waits anywhere, or why nobody knows.
+
+        In the order in which events travel, so that none passes by between two looks.
+        """
+        return [*self._spool(), *self._outboxes(subject), *self._queue()]
 
     def _queue(self) -> Iterator[Waiting]:
         try:

@@ -35,6 +35,16 @@ _BY = click.option(
 )
 
 
+def _reason(help_: str) -> Callable[[Command], Command]:
+    return click.option("--reason", required=True, callback=_said, help=help_)
+
+
+def _said(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("say why")
+    return value
+
+
 def _subject(user: UUID | None, entity: tuple[str, str] | None) -> Subject | None:
     from activity_pipeline.events.subject import Subject
 
@@ -187,7 +197,7 @@ def hold() -> None:
 @hold.command()
 @_about
 @click.option("--days", type=DaysType(), help="All events of these days: 2026-03-01..2026-03-31.")
-@click.option("--reason", required=True, help="Why; whoever is refused an erasure reads it.")
+@_reason("Why; whoever is refused an erasure reads it.")
 @_BY
 @json_option
 def add(
@@ -229,7 +239,7 @@ def list_(removed: bool, as_json: bool) -> None:
 
 @hold.command()
 @click.argument("hold_id", metavar="ID", type=int)
-@click.option("--reason", required=True, help="Why it ends.")
+@_reason("Why it ends.")
 @_BY
 @json_option
 def remove(hold_id: int, reason: str, by: str, as_json: bool) -> None:

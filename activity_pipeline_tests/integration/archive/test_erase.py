@@ -81,12 +81,28 @@ def everywhere(cold: Cold) -> list[UUID]:
 LIVES = {"hot": 6, "late": 6, "archive": 15}
 
 
+def contents(running: Running) -> tuple[dict[Path, bytes], list[object]]:
+    """Return every byte of the archive, and of the tables that an erasure may touch."""
+    files = {path: path.read_bytes() for path in Path(running.store.root).rglob("*") if path.is_file()}
+    tables: list[object] = []
+    for table in (
+        "activity_logs", "activity_days", "activity_ledger", "activity_manifests", "activity_dead_letters",
+        "activity_erasures", "activity_erased_rows", "activity_legal_holds",
+    ):  # fmt: skip
+        query = psycopg.sql.SQL("select t::text from {} t order by 1").format(psycopg.sql.Identifier(table))
+        tables.append(running.statements.execute(query).fetchall())
+    return files, tables
+
+
 def test_a_user_is_erased_everywhere(cold: Cold) -> None:
     others = everywhere(cold)
     running = cold.running
     before = running.ledger()
     revisions = {day.day: day.revision for day in hot.list_days(running.statements)}
+    (Path(running.store.root) / "head.json").unlink()
+    untouched = contents(running)
     assert by_place(would_erase(running, HE)) == LIVES
+    assert contents(running) == untouched
     report = erased(running, HE)
     assert by_place(report) == LIVES
     assert traces(running, USER) == []
@@ -133,27 +149,6 @@ def test_an_entity_is_erased_and_its_namesake_stays(cold: Cold) -> None:
     cold.send(day, 1, **of_it)
     assert by_place(erased(cold.running, Subject.entity("contract", "c-4711"))) == {"late": 1}
     assert len(receipts(cold.running)) == 2
-
-
-def contents(running: Running) -> tuple[dict[Path, bytes], list[object]]:
-    """Return every byte of the archive, and of the tables that an erasure may touch."""
-    files = {path: path.read_bytes() for path in Path(running.store.root).rglob("*") if path.is_file()}
-    tables: list[object] = []
-    for table in (
-        "activity_logs", "activity_days", "activity_ledger", "activity_manifests", "activity_dead_letters",
-        "activity_erasures", "activity_erased_rows", "activity_legal_holds",
-    ):  # fmt: skip
-        query = psycopg.sql.SQL("select t::text from {} t order by 1").format(psycopg.sql.Identifier(table))
-        tables.append(running.statements.execute(query).fetchall())
-    return files, tables
-
-
-def test_a_dry_run_changes_nothing(cold: Cold) -> None:
-    everywhere(cold)
-    (Path(cold.running.store.root) / "head.json").unlink()
-    before = contents(cold.running)
-    assert by_place(would_erase(cold.running, HE)) == LIVES
-    assert contents(cold.running) == before
 
 
 def test_dead_letters_are_blanked_and_still_counted(running: Running) -> None:

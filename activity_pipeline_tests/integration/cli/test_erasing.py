@@ -48,6 +48,7 @@ def test_holds_on_the_command_line(cold: Cold, run: Run) -> None:
     for wrong in ([], ["--user", str(USER), "--days", "2026-03-01"]):
         assert run("archive", "hold", "add", *wrong, "--reason", "x").returncode == 2
     assert run("archive", "hold", "add", "--user", str(USER)).returncode == 2
+    assert run("archive", "hold", "add", "--user", str(USER), "--reason", " ").returncode == 2
 
 
 def test_erasing_on_the_command_line(cold: Cold, run: Run) -> None:
