@@ -16,6 +16,7 @@
     |   +-- ManifestError         a manifest is missing, malformed or breaks the chain
     |   +-- GateError             a day's hot content differs from its Parquet: nothing was dropped
     |   +-- BadDaysError          several days failed, each with its own error; the others went on
+    |   +-- HoldError             a legal hold forbids an erasure
     +-- LocalStackError           an embedded server cannot be found or does not start
     +-- AlertError                no channel took an alert
     +-- ImportFileError           an input file cannot be read as any known format
@@ -112,6 +113,13 @@ class BadDaysError(ArchiveError):
     """Several days failed; the others went on."""
 
     errors: Mapping[date, ArchiveError]
+
+
+class HoldError(ArchiveError):
+    """A legal hold forbids it."""
+
+    hold: int
+    reason: str
 
 
 class LocalStackError(ActivityError):

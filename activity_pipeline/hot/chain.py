@@ -41,13 +41,18 @@ class DayChange:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRecord:
-    """A row of `activity_manifests`, and the days that it is about."""
+    """A row of `activity_manifests`, and the days that it is about.
+
+    Attributes:
+        receipt: Path of what says what was erased.
+    """
 
     sequence: int
     name: str
     sha256: str
     operation: str
     days: tuple[DayChange, ...]
+    receipt: str | None = None
 
 
 def last_manifest(connection: Statements) -> Head | None:
@@ -96,7 +101,9 @@ def note_replaced(connection: Statements, record: ManifestRecord) -> None:
         with connection.cursor() as cursor:
             changes = [{**asdict(change), "manifest": record.name} for change in record.days]
             cursor.executemany(_SQL["mark_replaced"], changes)
-            cursor.executemany(_SQL["count_erased"], [each for each in changes if each["erased_rows"]])
+            erased = [{**each, "receipt": record.receipt} for each in changes if each["erased_rows"]]
+            cursor.executemany(_SQL["count_erased"], erased)
+            cursor.executemany(_SQL["note_erased"], erased)
 
 
 def _register(connection: Statements, record: ManifestRecord) -> bool:
@@ -112,6 +119,7 @@ def _register(connection: Statements, record: ManifestRecord) -> bool:
             "day_count": len(record.days),
             "row_count": sum(change.row_count for change in record.days),
             "size_bytes": sum(change.size_bytes for change in record.days),
+            "receipt": record.receipt,
         },
     )
     return cursor.rowcount == 1

@@ -19,12 +19,14 @@ from typing import Any
 
 from activity_pipeline.archive import ArchiveStore, archive_days
 from activity_pipeline.archive.chain import publish as chain
+from activity_pipeline.archive.chain import sweep
 from activity_pipeline.archive.days import compact as compaction
-from activity_pipeline.archive.days import cycle, export
+from activity_pipeline.archive.days import cycle, erase, export, rewrite
 from activity_pipeline.archive.files.known import KnownEvents
+from activity_pipeline.events.subject import Subject
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
-from activity_pipeline.hot import outbox
+from activity_pipeline.hot import erasures, outbox, subjects
 from activity_pipeline.hot.connection import connect, open_hot
 from activity_pipeline.hot.dead_letters import Selection
 from activity_pipeline.ingest import DrainConfig, drain, replay
@@ -147,6 +149,14 @@ def _sweep_at_once() -> None:
     setattr(compaction, "GRACE_S", 0.0)  # noqa: B010
 
 
+def erase_and_die(dsn: str, url: str, subject: Subject, crash: str) -> None:
+    """Erase a subject and die of SIGKILL at a point of ERASE_CRASHES."""
+    ERASE_CRASHES[crash]()
+    with connect(dsn) as statements:
+        request = erase.Request(subject, "request 17", "tester")
+        erase.erase(statements, ArchiveStore(url), request, lambda _: [])
+
+
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -243,6 +253,23 @@ DRAIN_CRASHES: dict[str, Callable[[], None]] = {
     "deleted": lambda: _after(outbox.OutboxClaim, "delete"),
 }
 """Where the drain of an outbox can be told to kill itself."""
+
+
+ERASE_CRASHES: dict[str, Callable[[], None]] = {
+    "retire": lambda: _after(erase, "retire_days"),
+    "begin": lambda: _after(erasures, "begin"),
+    "inside delete": lambda: _after(subjects, "note_erased"),
+    "delete": lambda: _after(subjects, "erase_rows"),
+    "first file": lambda: _after(rewrite, "write_file"),
+    "write": lambda: _after(erase, "rewrite"),
+    "receipt": lambda: _after(chain.Chain, "write"),
+    "publish": lambda: _after(chain.Chain, "publish"),
+    "note": lambda: _after(subjects, "erase_copies"),
+    "inside sweep": lambda: _after(ArchiveStore, "remove", call=8),
+    "sweep": lambda: _after(sweep, "sweep"),
+    "vacuum": lambda: _before(erasures, "finish"),
+}
+"""Where an erasure can be told to kill itself: the rows of the table in archive/days/erase.py."""
 
 
 def kill(process: ForkServerProcess) -> None:

@@ -23,6 +23,7 @@ from activity_pipeline.archive.chain.manifest import (
     parse_manifest,
 )
 from activity_pipeline.archive.chain.publish import HEAD, Head
+from activity_pipeline.archive.chain.receipt import FOLDER as RECEIPTS
 from activity_pipeline.archive.chain.signing import signature_fault, split_signature
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
@@ -128,6 +129,12 @@ def document_faults(
             yield Fault(manifest.name, "is not signed, though one before it is")
         if manifest.receipt:
             yield from _receipt_faults(store, manifest.receipt, document.is_signed, public)
+    linked = {document.manifest.receipt.name for document in documents if document.manifest.receipt}
+    for name in store.list(RECEIPTS):
+        # One of an erasure that found nothing in the archive, or that is under way.
+        raw = b"" if name in linked else store.read(name)
+        if split_signature(raw)[1] is not None and (what := signature_fault(raw, public)):
+            yield Fault(name, what)
     if public and documents and not documents[-1].is_signed:
         yield Fault(documents[-1].manifest.name, "is not signed, and it is the last one")
     if signed and head is not None:

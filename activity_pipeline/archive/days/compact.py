@@ -23,12 +23,13 @@ from datetime import date
 import duckdb
 
 from activity_pipeline.archive.chain.index import files_of, newest_entries
-from activity_pipeline.archive.chain.manifest import FOLDER, DayEntry, describe_day, file_path, pack_path
-from activity_pipeline.archive.chain.publish import HEAD, Chain, open_chain
+from activity_pipeline.archive.chain.manifest import DayEntry, describe_day, file_path, pack_path
+from activity_pipeline.archive.chain.publish import Chain, open_chain
 from activity_pipeline.archive.chain.signing import Signer
+from activity_pipeline.archive.chain.sweep import sweep
 from activity_pipeline.archive.files.describe import describe_files
 from activity_pipeline.archive.files.parquet import stored_rows, write_file
-from activity_pipeline.archive.store import ArchiveStore, is_unfinished
+from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
@@ -44,9 +45,6 @@ MIN_FILES = 8
 """Files that must become one to be worth it; a year of thin days is rewritten with every eighth day."""
 
 GRACE_S = 3600.0
-
-WRITTEN_BY_OPERATIONS = ("events/", f"{FOLDER}/", f".{HEAD}.")
-"""What begins with these is written by whoever holds the chain, and by nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ def compact(
     with open_chain(statements, store, signer) as chain, duckdb.connect(":memory:") as connection:
         chain.must_be_whole()
         entries = newest_entries(store)
-        sweep(statements, chain, entries, grace_s=GRACE_S)
+        sweep(statements, store, entries.values(), grace_s=GRACE_S)
         settled = {d.day for d in hot.list_days(statements) if d.state in {"archived", "reopened"}}
         for group in plan(entries, min_files=min_files):
             if settled.issuperset(entry.day for entry in group):
@@ -172,22 +170,3 @@ def _compact(
         any_share.size_bytes,
         sum(file.size_bytes for file in old.values()),
     )
-
-
-def sweep(
-    statements: Statements, chain: Chain, entries: Mapping[date, DayEntry], *, grace_s: float
-) -> list[str]:
-    """Delete the event files that no day lists, unless a compaction was less than `grace_s` ago.
-
-    What killed writers have left half written goes at once: nobody reads it, and nobody is writing it.
-    The chain must be held, with no export half done: then nobody is about to list them.
-    """
-    written = [path for path in chain.store.find("") if path.startswith(WRITTEN_BY_OPERATIONS)]
-    strays = [path for path in written if is_unfinished(path)]
-    if not hot_chain.compacted_within(statements, grace_s):
-        listed = {*files_of(entries.values()), *strays}
-        events = [path for path in written if path.startswith("events/") and path.endswith(".parquet")]
-        strays += [path for path in events if path not in listed]
-    for path in strays:
-        chain.store.remove(path)
-    return strays
