@@ -1,9 +1,9 @@
-"""Reading the archive: which files a day consists of, and which events it holds already."""
+"""Reading the archive: which events it holds already."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -11,16 +11,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from activity_pipeline.archive.chain.index import entries_of, files_of, newest_entries
+from activity_pipeline.archive.chain.index import entries_of, files_of
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 
 logger = logging.getLogger(__name__)
-
-
-def event_files(store: ArchiveStore, days: Collection[date] | None = None) -> list[str]:
-    """Return the files of the archived days as DuckDB names them; one may hold other days too."""
-    return [store.duckdb_path(path) for path in files_of(newest_entries(store, days).values())]
 
 
 def known_ids(

@@ -19,8 +19,9 @@ import pytest
 from activity_pipeline.archive import ArchiveStore, open_duckdb
 from activity_pipeline.archive.analyst.views import publish_views, views_sql
 from activity_pipeline.archive.chain.audit import disagreements
+from activity_pipeline.archive.chain.index import newest_entries
 from activity_pipeline.archive.chain.publish import Published
-from activity_pipeline.archive.files.known import KnownEvents, event_files, known_ids
+from activity_pipeline.archive.files.known import KnownEvents, known_ids
 from activity_pipeline.hot.chain import note_exported
 from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.days import freeze
@@ -56,7 +57,7 @@ def test_any_file_system_is_an_archive(anywhere: Cold) -> None:
     refresh_metrics(running.statements, running.bulk, running.store, list(running.states()))
     publish_views(running.store)
     assert disagreements(running.statements, running.store) == []
-    assert len(event_files(running.store, [day])) == 2
+    assert len(newest_entries(running.store, [day])[day].files) == 2
     with open_duckdb(running.store.url) as archive:
         assert archive.execute("select sum(count) from activity_metrics_daily").fetchone() == (len(ids),)
 
@@ -138,7 +139,7 @@ def test_known_events_are_found_by_a_hash_join(cold: Cold) -> None:
 
     cold.send_hot(cold.day(1))
     cold.archive()
-    (path,) = event_files(cold.running.store)
+    (path,) = map(str, Path(cold.running.store.root).glob("events/*/*.parquet"))
     query = (Path(known.__file__).parent / "known.sql").read_text()
     with duckdb.connect() as connection:
         connection.execute("create table candidates (n integer, timestamp timestamptz, id uuid)")
