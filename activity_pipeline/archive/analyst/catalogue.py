@@ -35,12 +35,13 @@ from activity_pipeline.archive.analyst.comments import table_comments
 from activity_pipeline.archive.analyst.dataset import EventFile, event_files
 from activity_pipeline.archive.analyst.views import EVENTS, EVENTS_IN_POSTGRES
 from activity_pipeline.archive.chain.index import newest_entries
+from activity_pipeline.archive.files.layout import FILE_SCHEMA
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
-from activity_pipeline.events.judge import EVENT_SCHEMA
 
 try:
     import pyarrow as pa
+    from pyiceberg import types as iceberg
     from pyiceberg.conversions import to_bytes
     from pyiceberg.io import InputFile, OutputFile, OutputStream
     from pyiceberg.io.pyarrow import PyArrowSchemaVisitor, visit_pyarrow
@@ -62,7 +63,6 @@ try:
     from pyiceberg.table.snapshots import Operation, Snapshot
     from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
     from pyiceberg.typedef import Record
-    from pyiceberg.types import IcebergType, NestedField, PrimitiveType, StringType, TimestamptzType, UUIDType
 except ImportError as error:
     raise ArchiveError("this needs Iceberg: pip install 'activity-pipeline[iceberg]'") from error
 
@@ -132,26 +132,29 @@ def open_table(root: str | Path) -> StaticTable:
     return StaticTable.from_metadata(_url(ArchiveStore(str(root)), TABLE))
 
 
-def _visit_json(column: pa.JsonType, visitor: PyArrowSchemaVisitor[IcebergType]) -> IcebergType:
+def _visit_json(
+    column: pa.JsonType, visitor: PyArrowSchemaVisitor[iceberg.IcebergType]
+) -> iceberg.IcebergType:
     return visitor.primitive(column.storage_type)
 
 
 def _schema() -> Schema:
-    types: dict[object, PrimitiveType] = {
-        pa.uuid(): UUIDType(),
-        pa.timestamp("us", tz="UTC"): TimestamptzType(),
+    types: dict[object, iceberg.PrimitiveType] = {
+        pa.uuid(): iceberg.UUIDType(),
+        pa.timestamp("us", tz="UTC"): iceberg.TimestamptzType(),
+        pa.date32(): iceberg.DateType(),
     }
-    said = table_comments()[EVENTS_IN_POSTGRES]
+    said = {**table_comments()[EVENTS_IN_POSTGRES], "date": "The UTC day of timestamp"}
     return Schema(
         *(
-            NestedField(
+            iceberg.NestedField(
                 field_id=number,
                 name=field.name,
-                field_type=types.get(field.type, StringType()),
+                field_type=types.get(field.type, iceberg.StringType()),
                 required=not field.nullable,
                 doc=said[field.name],
             )
-            for number, field in enumerate(EVENT_SCHEMA, 1)
+            for number, field in enumerate(FILE_SCHEMA, 1)
         )
     )
 
@@ -211,8 +214,8 @@ def _snapshot(
                         partition=Record(),
                         record_count=file.rows,
                         file_size_in_bytes=file.size_bytes,
-                        lower_bounds={at.field_id: to_bytes(TimestamptzType(), file.first_at)},
-                        upper_bounds={at.field_id: to_bytes(TimestamptzType(), file.last_at)},
+                        lower_bounds={at.field_id: to_bytes(iceberg.TimestamptzType(), file.first_at)},
+                        upper_bounds={at.field_id: to_bytes(iceberg.TimestamptzType(), file.last_at)},
                     ),
                 )
             )

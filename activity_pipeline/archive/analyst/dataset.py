@@ -25,9 +25,9 @@ import pyarrow.fs as pafs
 
 from activity_pipeline.archive.chain.index import newest_entries
 from activity_pipeline.archive.chain.manifest import PACKED, DayEntry
+from activity_pipeline.archive.files.layout import FILE_SCHEMA
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.days import ONE_DAY, ranges
-from activity_pipeline.events.judge import EVENT_SCHEMA
 
 INSTANT = timedelta(microseconds=1)
 """What timestamps are apart, at least."""
@@ -77,7 +77,7 @@ def event_files(entries: Iterable[DayEntry]) -> list[EventFile]:
 
 
 def dataset(root: str | Path, days: Collection[date] | None = None) -> pads.FileSystemDataset:
-    """Return the events of the archive at a folder or URL as a dataset of EVENT_SCHEMA.
+    """Return the events of the archive at a folder or URL as a dataset of FILE_SCHEMA.
 
     A filter by timestamp skips files without opening them: the manifests say what lies in them.
 
@@ -102,7 +102,7 @@ def dataset(root: str | Path, days: Collection[date] | None = None) -> pads.File
         )
         for file in files
     ]
-    found = pads.FileSystemDataset(fragments, EVENT_SCHEMA, file_format, file_system)
+    found = pads.FileSystemDataset(fragments, FILE_SCHEMA, file_format, file_system)
     return found.filter(reduce(or_, (_within(*span) for span in spans))) if spans else found
 
 

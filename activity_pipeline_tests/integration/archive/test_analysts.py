@@ -33,9 +33,9 @@ from activity_pipeline.archive.analyst.comments import table_comments
 from activity_pipeline.archive.analyst.views import publish_views
 from activity_pipeline.archive.chain.index import newest_entries
 from activity_pipeline.archive.days.compact import compact
+from activity_pipeline.archive.files.layout import FILE_SCHEMA
 from activity_pipeline.cli.main import run
 from activity_pipeline.events.days import ONE_DAY
-from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.events.model import FIELDS
 from activity_pipeline.local import LocalStack
 from activity_pipeline.metrics import refresh_metrics
@@ -268,7 +268,7 @@ def test_a_dataset_opens_what_it_must(filled: Filled, tmp_path: Path) -> None:
     root, day = tmp_path / "copy", filled.alone[1]
     shutil.copytree(filled.root, root)
     found = dataset(root)
-    assert found.schema == EVENT_SCHEMA
+    assert found.schema == FILE_SCHEMA
     assert found.count_rows() == 35
     assert len(found.files) == 4
     start = datetime.combine(day, datetime.min.time(), UTC)
@@ -419,8 +419,8 @@ def test_the_iceberg_table_follows_the_archive(cold: Cold, capsys: pytest.Captur
     assert len(list(compact(cold.running.statements, cold.running.store, min_files=2))) == 1
     check(4, ids)
     assert open_table(root).metadata.table_uuid == uuid
-    got = open_table(root).scan().to_arrow().select(FIELDS).sort_by("timestamp")
-    assert got.cast(EVENT_SCHEMA) == dataset(root).to_table().sort_by("timestamp")
+    got = open_table(root).scan().to_arrow().select(FILE_SCHEMA.names).sort_by("timestamp")
+    assert got.cast(FILE_SCHEMA) == dataset(root).to_table().sort_by("timestamp")
     midnight = f"{days[2]}T00:00:00+00:00"
     assert open_table(root).scan(row_filter=f"timestamp >= '{midnight}'").to_arrow().num_rows == 10
 
