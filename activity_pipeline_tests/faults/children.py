@@ -10,7 +10,7 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -31,6 +31,8 @@ from activity_pipeline.ingest.replay import ReplayConfig
 from activity_pipeline.ingest.reporting import DagsterReporter
 
 READY_S = 30.0
+S3_PART_BYTES = 5 * 1024 * 1024
+"""The least that S3 takes."""
 
 
 @functools.cache
@@ -100,6 +102,15 @@ def archive(dsn: str, url: str, days: Sequence[date], crash: str) -> None:
     CRASHES[crash]()
     with open_hot(dsn) as (statements, bulk):
         archive_days(statements, bulk, ArchiveStore(url), days)
+
+
+def write_and_die(environment: Mapping[str, str], url: str, path: str, pieces: Sequence[bytes]) -> None:
+    """Write pieces of a file to an archive and die of SIGKILL before it is complete."""
+    os.environ.update(environment)
+    with ArchiveStore(url, part_bytes=S3_PART_BYTES).writing(path) as stream:
+        for piece in pieces:
+            stream.write(piece)
+        _die()
 
 
 def _die() -> None:

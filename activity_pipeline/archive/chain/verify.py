@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from activity_pipeline.archive.chain.history import Document, Fault, History, chain_faults, document_faults
 from activity_pipeline.archive.chain.manifest import FOLDER, DataFile, Link
 from activity_pipeline.archive.files.parquet import read_back
+from activity_pipeline.archive.places.answers import quoted
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 
@@ -89,11 +90,11 @@ def verify(
     """
     found = Verification()
     documents: list[Document] = []
-    for name in store.list(FOLDER):
-        try:
-            documents.append(Document.read(store, name))
-        except ArchiveError as error:
-            found.faults.append(Fault(name, str(error)))
+    for read in store.each(lambda name: _read(store, name), store.list(FOLDER)):
+        if isinstance(read, Document):
+            documents.append(read)
+        else:
+            found.faults.append(read)
     documents.sort(key=lambda document: document.manifest.sequence)
     found.manifests = len(documents)
     found.signed = sum(document.is_signed for document in documents)
@@ -117,6 +118,13 @@ def verify(
     found.faults += _file_faults(store, {path: shares[path] for path in paths}, deep=deep, progress=progress)
     found.faults.sort(key=lambda fault: fault.path)
     return found
+
+
+def _read(store: ArchiveStore, name: str) -> Document | Fault:
+    try:
+        return Document.read(store, name)
+    except ArchiveError as error:
+        return Fault(name, str(error))
 
 
 def _file_faults(
@@ -168,7 +176,7 @@ def _content_fault(
         with connection.cursor() as cursor:
             held = read_back(store, [path], cursor)[path]
     except duckdb.Error as error:
-        return f"cannot be read back: {error}"
+        return f"cannot be read back: {quoted(error)}"
     if other := sorted(set(held) - set(days)):
         return f"holds rows of another day, {other[0]}"
     for day, file in days.items():

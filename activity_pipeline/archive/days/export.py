@@ -153,7 +153,8 @@ class _Export:
         with frozen_rows(self.bulk, [day]) as rows:
             late = rows.read_all()
         paths = [file.path for file in older]
-        known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
+        with self.chain.store.querying():
+            known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
         if len(known):
             hot.drop_known(self.statements, day, known["timestamp"].to_pylist(), known["id"].to_pylist())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from activity_pipeline.archive.chain.index import entries_of
@@ -25,17 +25,17 @@ def retire_days(statements: Statements, store: ArchiveStore, days: Sequence[date
     for start in range(0, len(exported), DAYS_PER_STEP):
         step = exported[start : start + DAYS_PER_STEP]
         entries = entries_of(store, {day.day: day.manifest for day in step if day.manifest})
-        retirements = []
-        for day, entry in entries.items():
-            _check_files(store, entry)
-            retirements.append(
-                hot.Retirement(day, entry.generation, entry.added(), entry.row_count, entry.size_bytes)
-            )
+        _check_files(store, entries.values())
+        retirements = [
+            hot.Retirement(day, entry.generation, entry.added(), entry.row_count, entry.size_bytes)
+            for day, entry in entries.items()
+        ]
         retired += hot.retire(statements, retirements)
     return retired
 
 
-def _check_files(store: ArchiveStore, entry: DayEntry) -> None:
-    for file in entry.files:
-        if file.generation == entry.generation and store.digest(file.path) != (file.size_bytes, file.sha256):
+def _check_files(store: ArchiveStore, entries: Collection[DayEntry]) -> None:
+    added = [file for entry in entries for file in entry.files if file.generation == entry.generation]
+    for file, found in zip(added, store.each(store.digest, [file.path for file in added]), strict=True):
+        if found != (file.size_bytes, file.sha256):
             raise ArchiveError(f"{file.path} is not the file that its manifest lists", path=file.path)

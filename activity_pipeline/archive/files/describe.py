@@ -56,8 +56,11 @@ def describe_files(
         ArchiveError: A file cannot be read.
     """
     described: dict[str, dict[date, Share]] = {}
-    for path, days in read_back(store, paths, connection).items():
-        size_bytes, sha256 = store.digest(path)
+    with store.querying():
+        held_in = read_back(store, paths, connection)
+    for (path, days), (size_bytes, sha256) in zip(
+        held_in.items(), store.each(store.digest, held_in), strict=True
+    ):
         file_rows = sum(held.content.rows for held in days.values())
         described[path] = {
             day: Share(path, size_bytes, sha256, file_rows, held) for day, held in days.items()
