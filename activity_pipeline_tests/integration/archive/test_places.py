@@ -46,6 +46,11 @@ def test_files_are_found_as_they_are(store: ArchiveStore) -> None:
 
 
 def test_one_of_many_writers_gives_a_file_its_name(store: ArchiveStore) -> None:
+    race(store)
+
+
+def race(store: ArchiveStore) -> None:
+    """Let writers publish different manifests under one name, all at once."""
     together = threading.Barrier(WRITERS)
 
     def write(number: int) -> int | None:
