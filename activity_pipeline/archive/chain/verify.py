@@ -41,7 +41,8 @@ from activity_pipeline.archive.chain.history import Document, Fault, History, ch
 from activity_pipeline.archive.chain.manifest import FOLDER, DataFile, Link
 from activity_pipeline.archive.chain.publish import HEAD
 from activity_pipeline.archive.files.parquet import read_back
-from activity_pipeline.archive.store import ArchiveStore, is_unfinished
+from activity_pipeline.archive.places.answers import quoted
+from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 
 FILES_AT_ONCE = 4
@@ -59,7 +60,6 @@ class Verification:
         size_bytes: Bytes of them.
         rows: Rows that their manifests say they hold.
         superseded: Files that a compaction has replaced and nobody has swept away yet.
-        unfinished: Files whose writer was killed, or is at it; nobody reads them.
         head: The last manifest of the chain; none in an empty archive.
         faults: What is wrong, in order of the paths.
     """
@@ -71,7 +71,6 @@ class Verification:
     size_bytes: int = 0
     rows: int = 0
     superseded: int = 0
-    unfinished: int = 0
     head: Link | None = None
     faults: list[Fault] = field(default_factory=list)
 
@@ -105,11 +104,11 @@ def verify(
     present = store.find("events")
     head = store.read(HEAD) if store.exists(HEAD) else None
     documents: list[Document] = []
-    for name in store.list(FOLDER):
-        try:
-            documents.append(Document.read(store, name))
-        except ArchiveError as error:
-            found.faults.append(Fault(name, str(error)))
+    for read in store.each(lambda name: _read(store, name), store.list(FOLDER)):
+        if isinstance(read, Document):
+            documents.append(read)
+        else:
+            found.faults.append(read)
     documents.sort(key=lambda document: document.manifest.sequence)
     found.manifests = len(documents)
     found.signed = sum(document.is_signed for document in documents)
@@ -121,8 +120,7 @@ def verify(
         found.faults += history.take(document.manifest)
 
     shares = history.shares()
-    whole = {path for path in present if not is_unfinished(path)}
-    found.unfinished = len(present) - len(whole)
+    whole = set(present)
     found.faults += history.stray_faults(whole - set(shares) - set(pending))
     replaced = {path: history.superseded[path].file for path in whole & set(history.superseded)}
     found.superseded = len(replaced)
@@ -141,6 +139,13 @@ def verify(
         found.faults += _replaced_faults(store, replaced)
     found.faults.sort(key=lambda fault: fault.path)
     return found
+
+
+def _read(store: ArchiveStore, name: str) -> Document | Fault:
+    try:
+        return Document.read(store, name)
+    except ArchiveError as error:
+        return Fault(name, str(error))
 
 
 def file_faults(
@@ -216,7 +221,7 @@ def _content_fault(
         with connection.cursor() as cursor:
             held = read_back(store, [path], cursor)[path]
     except duckdb.Error as error:
-        return f"cannot be read back: {error}"
+        return f"cannot be read back: {quoted(error)}"
     if other := sorted(set(held) - set(days)):
         return f"holds rows of another day, {other[0]}"
     for day, file in days.items():

@@ -185,10 +185,8 @@ class _Export:
         """Remove late rows that an older generation holds: ingest could not ask the archive at the time."""
         late = pa.Table.from_batches(frozen_rows(self.bulk, [day]), EVENT_SCHEMA)
         paths = [file.path for file in older]
-        try:
+        with self.chain.store.querying():
             known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
-        except duckdb.Error as error:
-            raise ArchiveError(f"its older files cannot be read: {error}", day=day) from error
         if len(known):
             hot.drop_known(self.statements, day.day, known["timestamp"].to_pylist(), known["id"].to_pylist())
 

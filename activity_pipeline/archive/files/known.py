@@ -66,9 +66,9 @@ class KnownEvents:
         try:
             names = {date.fromisoformat(day): name for day, name in manifests.items()}
             paths = list(files_of(entries_of(self._store, names).values()))
-            with duckdb.connect(":memory:") as connection:
+            with duckdb.connect(":memory:") as connection, self._store.querying():
                 known = known_ids(self._store, connection, paths, events.filter(asked))
-        except (ArchiveError, duckdb.Error) as error:
+        except ArchiveError as error:
             logger.warning("late events are stored unchecked, the archive does not answer: %s", error)
             return pa.array([False] * len(events), pa.bool_())
         answer: pa.Array = pc.replace_with_mask(asked, asked, known)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -33,15 +30,12 @@ VIEWS = ("activity_logs", "activity_metrics_daily", "activity_anomalies_daily")
 
 
 @pytest.fixture(params=["folder", "memory"])
-def anywhere(running: Running, request: pytest.FixtureRequest) -> Iterator[Cold]:
+def anywhere(running: Running, request: pytest.FixtureRequest) -> Cold:
     """The same pipeline with its archive in a folder and in a file system that is none."""
     if request.param == "folder":
-        yield Cold(running)
-        return
+        return Cold(running)
     url = f"memory://archive-{uuid.uuid4().hex}/of it's own"
-    yield Cold(replace(running, store=ArchiveStore(url)))
-    with contextlib.suppress(FileNotFoundError):
-        fsspec.filesystem("memory").rm(url.rsplit("/", 1)[0], recursive=True)
+    return Cold(replace(running, store=ArchiveStore(url)))
 
 
 def test_any_file_system_is_an_archive(anywhere: Cold) -> None:
