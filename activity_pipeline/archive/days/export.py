@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from activity_pipeline.archive.chain.index import entries_of
 from activity_pipeline.archive.chain.manifest import DataFile, DayEntry, describe_day, file_path
@@ -18,11 +20,13 @@ from activity_pipeline.archive.files.parquet import write_days
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError, GateError
 from activity_pipeline.events.content import EMPTY
+from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import BulkConnection, Statements
 from activity_pipeline.hot.reader import frozen_rows
 
+_ID_SCHEMA = pa.schema([EVENT_SCHEMA.field("id"), EVENT_SCHEMA.field("timestamp")])
 DAYS_PER_STEP = 200
 """Days that go through the steps together: one query, one read-back, one lock for all of them."""
 
@@ -111,6 +115,8 @@ class _Export:
 
     def finish_half_done(self) -> Iterator[ArchivedDay]:
         """Take what a crash published without telling Postgres as it is, once it has passed the gate."""
+        if not self.chain.half_done:
+            return
         entries = [each.manifest.days[0] for each in self.chain.half_done]
         days = {day.day: day for day in hot.list_days(self.statements, [entry.day for entry in entries])}
         for entry in entries:
@@ -125,7 +131,7 @@ class _Export:
         hot.check_gate(hot.content_of(self.statements, list(added)), added)
         for published in self.chain.half_done:
             self.chain.advance(published)
-            yield self._mark(published)
+        yield from self._mark(self.chain.half_done)
 
     def step(self, frozen: list[hot.Day]) -> Iterator[ArchivedDay]:
         """Take frozen days through the steps."""
@@ -133,8 +139,8 @@ class _Export:
             return
         store = self.chain.store
         older = self._older_files(frozen)
-        for day in older:
-            self._drop_known(day, older[day])
+        if older:
+            self._drop_known(older)
         generations = {day.day: day.generation + 1 for day in frozen}
         paths = {day: file_path(day, generation) for day, generation in generations.items()}
         with frozen_rows(self.bulk, list(paths)) as rows:
@@ -159,23 +165,23 @@ class _Export:
             for day, generation in generations.items()
         ]
         store.sync([each.manifest.name for each in published])
-        for each in published:
-            yield self._mark(each)
+        yield from self._mark(published)
 
-    def _mark(self, published: Published) -> ArchivedDay:
-        hot_chain.note_exported(self.statements, published.record)
-        manifest = published.manifest
-        return ArchivedDay(manifest.days[0], manifest.name, published.sha256)
+    def _mark(self, published: Sequence[Published]) -> list[ArchivedDay]:
+        hot_chain.note_exported(self.statements, [each.record for each in published])
+        return [ArchivedDay(each.manifest.days[0], each.manifest.name, each.sha256) for each in published]
 
     def _older_files(self, frozen: list[hot.Day]) -> dict[date, list[DataFile]]:
         manifests = {day.day: day.manifest for day in frozen if day.manifest}
         return {day: entry.files for day, entry in entries_of(self.chain.store, manifests).items()}
 
-    def _drop_known(self, day: date, older: list[DataFile]) -> None:
+    def _drop_known(self, older: Mapping[date, Sequence[DataFile]]) -> None:
         """Remove late rows that an older generation holds: ingest could not ask the archive at the time."""
-        with frozen_rows(self.bulk, [day]) as rows:
-            late = rows.read_all()
-        paths = [file.path for file in older]
+        with frozen_rows(self.bulk, list(older)) as rows:
+            late = pa.Table.from_batches([batch.select(["id", "timestamp"]) for batch in rows], _ID_SCHEMA)
+        paths = list({file.path for files in older.values() for file in files})
         known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
-        if len(known):
-            hot.drop_known(self.statements, day, known["timestamp"].to_pylist(), known["id"].to_pylist())
+        days = pc.cast(known["timestamp"], pa.date32())
+        for day in pc.unique(days).to_pylist():
+            of_day = known.filter(pc.equal(days, pa.scalar(day, pa.date32())))
+            hot.drop_known(self.statements, day, of_day["timestamp"].to_pylist(), of_day["id"].to_pylist())

@@ -217,7 +217,7 @@ def test_marking_twice_changes_nothing(cold: Cold) -> None:
     cold.send_hot(cold.day(1))
     (archived,) = cold.archive()
     (manifest,) = cold.chain()
-    note_exported(cold.running.statements, Published(manifest, archived.sha256).record)
+    note_exported(cold.running.statements, [Published(manifest, archived.sha256).record])
     assert cold.running.states()[archived.day] == "archived"
     raw = (Path(cold.running.store.root) / archived.manifest).read_bytes()
     assert json.loads(raw)["days"][0]["generation"] == 1
