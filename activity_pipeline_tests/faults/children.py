@@ -203,16 +203,16 @@ def _while_writing(*, file: int) -> None:
     setattr(export, "write_days", dying)  # noqa: B010
 
 
-def _inside_retire() -> None:
-    """Die when the rows are dropped and the transaction is about to note it and commit."""
+def _at_query(module: Any, query: str) -> None:
+    """Die when a query of a module is about to be sent."""
 
     class Dying(dict[str, Any]):
         def __getitem__(self, name: str) -> Any:
-            if name == "mark_archived":
+            if name == query:
                 _die()
             return super().__getitem__(name)
 
-    hot._SQL = Dying(hot._SQL)
+    module._SQL = Dying(module._SQL)
 
 
 CRASHES: dict[str, Callable[[], None]] = {
@@ -224,9 +224,9 @@ CRASHES: dict[str, Callable[[], None]] = {
     "sync files": lambda: _after(ArchiveStore, "sync"),
     "first manifest": lambda: _after(chain, "publish"),
     "publish": lambda: _after(ArchiveStore, "sync", call=2),
-    "first mark": lambda: _after(hot_chain, "note_exported"),
+    "inside mark": lambda: _at_query(hot_chain, "mark_exported"),
     "mark": lambda: _before(cycle, "retire_days"),
-    "inside retire": _inside_retire,
+    "inside retire": lambda: _at_query(hot, "mark_archived"),
     "retire": lambda: _after(hot, "retire"),
 }
 """Where an archive process can be told to kill itself: the rows of the table in archive/days/cycle.py."""

@@ -214,7 +214,7 @@ def test_marking_twice_changes_nothing(cold: Cold) -> None:
     (archived,) = cold.archive()
     (manifest,) = cold.chain()
     held = {archived.day: Held(archived.entry.content, "")}
-    note_exported(cold.running.statements, Published(manifest, archived.sha256).record, held)
+    note_exported(cold.running.statements, [Published(manifest, archived.sha256).record], held)
     assert cold.running.states()[archived.day] == "archived"
     raw = (Path(cold.running.store.root) / archived.manifest).read_bytes()
     assert json.loads(raw)["days"][0]["generation"] == 1
