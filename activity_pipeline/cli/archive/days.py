@@ -64,8 +64,11 @@ def run(days: tuple[date, date] | None, as_json: bool) -> None:
         store = ArchiveStore(settings.archive_root)
         due = due_days(statements, hot_since=hot_since(today(), settings.hot_days))
         wanted = [day for day in due if days is None or days[0] <= day <= days[1]]
-        archived = archive_days(statements, bulk, store, wanted, load_signer(settings.archive_signing_key))
-        publish_views(store)
+        signer = load_signer(settings.archive_signing_key)
+        try:
+            archived = archive_days(statements, bulk, store, wanted, signer)
+        finally:
+            publish_views(store)
     rows = [
         {
             "day": each.day,
