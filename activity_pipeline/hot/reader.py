@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from activity_pipeline.events.days import span_of
+from activity_pipeline.events.days import ranges, span_of
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.events.model import FIELDS
 from activity_pipeline.hot.connection import BulkConnection
@@ -30,13 +30,13 @@ def frozen_rows(connection: BulkConnection, days: Sequence[Day]) -> Generator[pa
         connection: Postgres.
         days: Frozen or exported days.
     """
-    for query, wanted in (
-        ("frozen_current", [day.day for day in days if day.late_cut is None]),
-        ("frozen_late", [day.day for day in days if day.late_cut is not None]),
-    ):
-        if wanted:
-            with _cursor_over(connection, query, wanted) as cursor:
-                yield from map(_typed, cursor.fetch_record_batch())
+    # Range by range: a condition on the day of each row would cost a tenth of what reading it does.
+    parts = [("frozen_current", span) for span in ranges(day.day for day in days if day.late_cut is None)]
+    if late := [day.day for day in days if day.late_cut is not None]:
+        parts.append(("frozen_late", late))
+    for query, wanted in parts:
+        with _cursor_over(connection, query, wanted) as cursor:
+            yield from map(_typed, cursor.fetch_record_batch())
 
 
 @contextlib.contextmanager

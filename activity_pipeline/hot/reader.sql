@@ -12,8 +12,6 @@ select id, timestamp, source::text, action, entity_type, entity_id, user_id, sta
 from activity_logs_current
 where timestamp >= (select current_setting('activity.first_at')::timestamptz)
     and timestamp < (select current_setting('activity.end_at')::timestamptz)
-    and (timestamp at time zone 'UTC')::date
-        = any ((select string_to_array(current_setting('activity.days'), ',')::date[])::date[])
 
 -- name: frozen_late
 -- Late rows on their way to the archive.

@@ -101,12 +101,19 @@ def stored_rows(
 
 
 class _OpenFile:
-    """A file under way: while one run is sorted and encoded, the next one is gathered."""
+    """A file under way: while a row group is encoded, the next one is sorted and the next run gathered."""
 
-    def __init__(self, writer: pq.ParquetWriter, layout: Layout, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        writer: pq.ParquetWriter,
+        layout: Layout,
+        encoding: ThreadPoolExecutor,
+        sorting: ThreadPoolExecutor,
+    ) -> None:
         self.writer = writer
         self.layout = layout
-        self.pool = pool
+        self.encoding = encoding
+        self.sorting = sorting
         self.gathered: list[pa.RecordBatch] = []
         self.rows = 0
         self.under_way: Future[None] | None = None
@@ -117,7 +124,7 @@ class _OpenFile:
         while self.rows >= self.layout.rows_per_run:
             run = self._take(self.layout.rows_per_run)
             self._wait()
-            self.under_way = self.pool.submit(self._write, run)
+            self.under_way = self.encoding.submit(self._write, run)
 
     def finish(self) -> None:
         self._wait()
@@ -137,8 +144,11 @@ class _OpenFile:
     def _write(self, run: pa.Table) -> None:
         order = arrange(run, self.layout)
         run = run.append_column(FILE_SCHEMA.field("date"), pc.cast(run["timestamp"], pa.date32()))
-        for start in range(0, len(run), self.layout.rows_per_group):
-            rows = run.take(order.slice(start, self.layout.rows_per_group))
+        groups = range(0, len(run), self.layout.rows_per_group)
+        taken = self.sorting.map(
+            lambda start: run.take(order.slice(start, self.layout.rows_per_group)), groups
+        )
+        for rows in taken:
             self.writer.write_table(rows, row_group_size=len(rows))
 
 
@@ -147,9 +157,10 @@ def _open_file(store: ArchiveStore, path: str, layout: Layout) -> Iterator[_Open
     with (
         store.writing(path) as stream,
         pq.ParquetWriter(stream, FILE_SCHEMA, **OPTIONS) as writer,
-        ThreadPoolExecutor(1, thread_name_prefix="encode") as pool,
+        ThreadPoolExecutor(1, thread_name_prefix="sort") as sorting,
+        ThreadPoolExecutor(1, thread_name_prefix="encode") as encoding,
     ):
-        file = _OpenFile(writer, layout, pool)
+        file = _OpenFile(writer, layout, encoding, sorting)
         yield file
         file.finish()
 
