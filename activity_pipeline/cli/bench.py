@@ -79,7 +79,7 @@ def latency(context: click.Context, /, seconds: float, as_json: bool) -> None:
     "--large/--no-large",
     default=False,
     show_default=True,
-    help="With them; else these have --rows, too. Takes a quarter of an hour and 10 GB more.",
+    help="With them; else these have --rows, too. Takes ten minutes and 10 GB more.",
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--only", help="Some of export,peers,size,memory,year,thin; default: all.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -12,13 +12,12 @@ from activity_pipeline.bench.archive.day import StoredDay
 from activity_pipeline.bench.archive.sides import SIDES
 from activity_pipeline.bench.child import run_child
 from activity_pipeline.bench.figures import Figure
-from activity_pipeline.bench.turns import Say, Side, take_turns
+from activity_pipeline.bench.turns import Say, take_turns
 from activity_pipeline.errors import ActivityError, SettingsError
 
 UNIT = "rows/s"
 EXPORT = "export"
 CYCLE = "archive"
-"""The side whose time is the whole cycle's; that of its Parquet is the export's."""
 
 PEERS = {"dlt, connectorx": 3.0, "dlt, pyarrow": 3.0, "polars, adbc": 2.0}
 """How many times as quick the export should be."""
@@ -30,22 +29,20 @@ class ExportBench:
 
     Attributes:
         day: The day.
-        written: The export's rates, one for each round.
         size_bytes: Size of the archived day.
     """
 
     day: StoredDay
-    written: list[float] = field(default_factory=list)
     size_bytes: int = 0
 
     def rate(self, side: str) -> float:
         """Run a side in a process of its own; return its rate, rows per second."""
-        if side != CYCLE:
-            return self.day.rows / float(self._run(side, self.day.dsn)["seconds"])
-        with self.day.copy() as dsn:
-            taken = self._run(side, dsn)
-        self.written.append(self.day.rows / taken["written_s"])
-        self.size_bytes = taken["size_bytes"]
+        if side in {EXPORT, CYCLE}:
+            with self.day.copy() as dsn:
+                taken = self._run(side, dsn)
+            self.size_bytes = taken["size_bytes"]
+        else:
+            taken = self._run(side, self.day.dsn)
         return self.day.rows / float(taken["seconds"])
 
     def _run(self, side: str, dsn: str) -> dict[str, Any]:
@@ -75,11 +72,10 @@ def measure_export(
         side: partial(bench.rate, side) for side in SIDES if peers or side not in PEERS
     }
     measured = take_turns(sides, rounds=rounds, unit=UNIT, say=say)
-    copied, cycle = measured["copy"], measured[CYCLE]
-    export = Side(EXPORT, UNIT, bench.written)
+    copied, export, cycle = measured["copy"], measured[EXPORT], measured[CYCLE]
     figures = [
         Figure("raw binary COPY, thrown away", copied.median, UNIT),
-        Figure("export, until its Parquet is written", export.median, UNIT),
+        Figure("export", export.median, UNIT),
         Figure("whole cycle", cycle.median, UNIT),
         Figure("export / raw COPY", export.over(copied), "x", 0.6),
         Figure("whole cycle / raw COPY", cycle.over(copied), "x", 0.3),
@@ -90,5 +86,5 @@ def measure_export(
                 Figure(name, measured[name].median, UNIT),
                 Figure(f"export / {name}", export.over(measured[name]), "x", factor),
             ]
-    rates = {f"{name} {UNIT}": side.measurements for name, side in {**measured, EXPORT: export}.items()}
+    rates = {f"{name} {UNIT}": side.measurements for name, side in measured.items()}
     return figures, rates

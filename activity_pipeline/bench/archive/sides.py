@@ -2,8 +2,10 @@
 
 side              what it does with the same day's rows and columns
 copy              binary COPY to this process, which drops what comes
-archive           `archive_days` as shipped, to a local folder: frozen, written, read back, hashed here and
-                  in Postgres, published, through the gate, dropped
+export            frozen, streamed, sorted, written to a local folder and fsynced, as `archive_days` does it
+                  but without the Postgres hash that it takes meanwhile
+archive           `archive_days` as shipped: exported, read back, hashed here and in Postgres, published,
+                  through the gate, dropped
 dlt, connectorx   a dlt pipeline from its sql_table source to its filesystem destination, Parquet with zstd;
                   connectorx is the quickest backend that it ships
 dlt, pyarrow      the same by its backend that needs no other package
@@ -15,6 +17,7 @@ order, nobody reads them back, and the day stays in Postgres.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -30,10 +33,15 @@ import psycopg
 import pyarrow.parquet as pq
 
 from activity_pipeline.archive import ArchiveStore, archive_days
+from activity_pipeline.archive.chain.manifest import file_path
+from activity_pipeline.archive.files.layout import FILE_SCHEMA
+from activity_pipeline.archive.files.parquet import write_days
 from activity_pipeline.bench.archive.day import copy_out
 from activity_pipeline.events.model import FIELDS
 from activity_pipeline.hot.connection import connect, open_hot
+from activity_pipeline.hot.days import freeze
 from activity_pipeline.hot.queries import load_queries
+from activity_pipeline.hot.reader import frozen_rows
 
 _SQL = load_queries(__file__)
 TABLE = "activity_logs_current"
@@ -47,13 +55,11 @@ class Taken:
         rows: Rows that it has moved.
         size_bytes: Size of what came out.
         seconds: From its first statement to its end.
-        written_s: From its first statement to the last byte of its Parquet.
     """
 
     rows: int
     size_bytes: int
     seconds: float
-    written_s: float
 
 
 def copy(dsn: str, day: date) -> Taken:
@@ -62,19 +68,33 @@ def copy(dsn: str, day: date) -> Taken:
         started = time.perf_counter()
         rows, size_bytes = copy_out(connection, day)
         seconds = time.perf_counter() - started
-    return Taken(rows, size_bytes, seconds, seconds)
+    return Taken(rows, size_bytes, seconds)
+
+
+def export(dsn: str, day: date) -> Taken:
+    """Write the day, and nothing more."""
+    store, path = _store(), file_path(day, 1)
+    with open_hot(dsn) as (statements, bulk):
+        started = time.perf_counter()
+        frozen = freeze(statements, [day])
+        with contextlib.closing(frozen_rows(bulk, frozen)) as rows:
+            list(write_days(store, rows, {day: path}))
+        store.sync([path])
+        seconds = time.perf_counter() - started
+    return _written([Path(store.full(path))], seconds, columns=len(FILE_SCHEMA))
 
 
 def archive(dsn: str, day: date) -> Taken:
     """Archive the day."""
-    store = ArchiveStore(str(Path("archive").resolve()))
     with open_hot(dsn) as (statements, bulk):
-        began_s, started = time.time(), time.perf_counter()
-        (archived,) = archive_days(statements, bulk, store, [day])
+        started = time.perf_counter()
+        (archived,) = archive_days(statements, bulk, _store(), [day])
         seconds = time.perf_counter() - started
-    entry = archived.entry
-    written_s = max(Path(store.full(file.path)).stat().st_mtime for file in entry.files) - began_s
-    return Taken(entry.row_count, entry.size_bytes, seconds, written_s)
+    return Taken(archived.entry.row_count, archived.entry.size_bytes, seconds)
+
+
+def _store() -> ArchiveStore:
+    return ArchiveStore(str(Path("archive").resolve()))
 
 
 def dlt_connectorx(dsn: str, day: date) -> Taken:
@@ -130,17 +150,18 @@ def polars_adbc(dsn: str, _: date) -> Taken:
     return _written([path], time.perf_counter() - started)
 
 
-def _written(paths: list[Path], seconds: float) -> Taken:
+def _written(paths: list[Path], seconds: float, *, columns: int = len(FIELDS)) -> Taken:
     files = [pq.ParquetFile(path).metadata for path in paths]
-    columns = {file.row_group(0).column(0).compression for file in files}
-    if columns != {"ZSTD"} or any(file.num_columns != len(FIELDS) for file in files):
-        raise SystemExit(f"the files are not of {len(FIELDS)} columns with zstd: {paths}")
+    codecs = {file.row_group(0).column(0).compression for file in files}
+    if codecs != {"ZSTD"} or any(file.num_columns != columns for file in files):
+        raise SystemExit(f"not {columns} columns with zstd: {[file.schema for file in files]}")
     size_bytes = sum(path.stat().st_size for path in paths)
-    return Taken(sum(file.num_rows for file in files), size_bytes, seconds, seconds)
+    return Taken(sum(file.num_rows for file in files), size_bytes, seconds)
 
 
 SIDES: dict[str, Callable[[str, date], Taken]] = {
     "copy": copy,
+    "export": export,
     "archive": archive,
     "dlt, connectorx": dlt_connectorx,
     "dlt, pyarrow": dlt_pyarrow,
