@@ -115,10 +115,15 @@ def freeze(connection: Statements, days: Sequence[date]) -> list[Day]:
 
 
 def content_of(connection: Statements, days: Collection[date]) -> dict[date, Content]:
-    """Hash, in Postgres, the rows of each frozen or exported day's generation."""
+    """Hash, in Postgres, the rows of each frozen or exported day's generation.
+
+    Planned anew each time: a plan made for any list of days looks at every day for each late row.
+    """
     return {
         day: Content.of(rows, first, second)
-        for day, rows, first, second in connection.execute(_SQL["content"], {"days": list(days)})
+        for day, rows, first, second in connection.execute(
+            _SQL["content"], {"days": list(days)}, prepare=False
+        )
     }
 
 
@@ -197,7 +202,7 @@ def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[d
         connection.execute(_SQL["lock_late"])
         held |= content_of(connection, late)
     check_gate(held, {day: by_day[day].content for day in dropped})
-    connection.execute(_SQL["retire_late"], {"days": late})
+    connection.execute(_SQL["retire_late"], {"days": late}, prepare=False)
     for name in (partitions[day] for day in dropped if day in partitions):
         connection.execute(
             psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
