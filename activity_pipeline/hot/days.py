@@ -223,8 +223,7 @@ def _busy(connection: Statements, days: Sequence[date]) -> StoreBusyError:
     """Say who is in the way, by what Postgres knows of sessions and not by what they asked."""
     holders = connection.execute(_SQL["holders"], {"days": days}).fetchall()
     said = ", ".join(
-        f"session {pid} ({name or 'unnamed'}, {state}) for {seconds} s"
-        for pid, name, state, seconds in holders
+        f"session {pid} ({name}, {state}) for {seconds} s" for pid, name, state, seconds in holders
     )
     span = f"{min(days)}" if len(days) == 1 else f"{min(days)} to {max(days)}"
     return StoreBusyError(
