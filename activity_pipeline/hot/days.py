@@ -244,7 +244,7 @@ def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[d
         connection.execute(_SQL["lock_late"])
         held |= _held_or_noted(connection, late)
     check_gate(held, {day: by_day[day].content for day in dropped})
-    connection.execute(_SQL["retire_late"], {"days": late})
+    connection.execute(_SQL["retire_late"], {"days": late}, prepare=False)
     for name in (partitions[day] for day in dropped if day in partitions):
         connection.execute(
             psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
@@ -265,8 +265,7 @@ def _busy(connection: Statements, days: Sequence[date]) -> StoreBusyError:
     """Say who is in the way, by what Postgres knows of sessions and not by what they asked."""
     holders = connection.execute(_SQL["holders"], {"days": days}).fetchall()
     said = ", ".join(
-        f"session {pid} ({name or 'unnamed'}, {state}) for {seconds} s"
-        for pid, name, state, seconds in holders
+        f"session {pid} ({name}, {state}) for {seconds} s" for pid, name, state, seconds in holders
     )
     span = f"{min(days)}" if len(days) == 1 else f"{min(days)} to {max(days)}"
     return StoreBusyError(

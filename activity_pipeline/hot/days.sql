@@ -80,7 +80,11 @@ lock table activity_logs_late in share row exclusive mode
 
 -- name: holders
 -- Sessions that have event tables in use, the longest transaction first.
-select distinct a.pid, a.application_name, a.state, extract(epoch from clock_timestamp() - a.xact_start)::int
+select distinct
+    a.pid,
+    coalesce(nullif(a.application_name, ''), a.backend_type, 'unnamed') as name,
+    coalesce(a.state, 'active') as state,
+    coalesce(extract(epoch from clock_timestamp() - a.xact_start), 0)::int as seconds
 from pg_locks l
 join pg_stat_activity a on a.pid = l.pid
 join pg_class c on c.oid = l.relation
@@ -93,7 +97,7 @@ where l.granted and a.pid <> pg_backend_pid() and l.database = (
             select 'activity_logs_current_' || to_char(x, 'YYYYMMDD') from unnest(%(days)s::date[]) x
         )
     )
-order by 4 desc nulls last
+order by seconds desc, pid
 limit 3
 
 -- name: lock_exported

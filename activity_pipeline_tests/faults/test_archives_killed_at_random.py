@@ -15,7 +15,7 @@ from activity_pipeline_tests.integration.archive.conftest import Cold
 
 __all__ = ["cold"]
 
-LONGEST_RUN_S = 0.4
+LONGEST_RUN_S = 0.25
 
 
 class Arrivals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -31,7 +32,7 @@ from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.faults.children import READY_S, archive_on_a_small_disk, start
-from activity_pipeline_tests.faults.conftest import restart
+from activity_pipeline_tests.faults.conftest import DEADLINE_S, restart
 from activity_pipeline_tests.faults.test_killed_compactions import finished
 from activity_pipeline_tests.integration.archive.conftest import Cold
 from activity_pipeline_tests.lines import lines
@@ -192,13 +193,19 @@ def test_postgres_is_killed(
             body = b"\n".join(lines(100 * place, 100, datetime.combine(day, datetime.min.time(), UTC)))
             append(queue, Shard(0), [Frame(body=body, count=100, producer="p", sequence=100 * place)])
     drain(DrainConfig(own_stack.redis_url, own_stack.postgres_dsn), KnownEvents(store))
-    with monkeypatch.context() as patched:
-        when(lambda: os.kill(own_stack.servers.postgres_pid, kind), patched)
-        with (
-            pytest.raises(StoreError, match="Postgres"),
-            open_hot(own_stack.postgres_dsn) as (statements, bulk),
-        ):
-            archive_days(statements, bulk, store, days)
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(StoreError, match="Postgres"),
+        open_hot(own_stack.postgres_dsn) as (statements, bulk),
+    ):
+
+        def kill() -> None:
+            os.kill(own_stack.servers.postgres_pid, kind)
+            # Our session ends a moment later, and says so.
+            assert select.select([statements], [], [], DEADLINE_S)[0]
+
+        when(kill, patched)
+        archive_days(statements, bulk, store, days)
     restart(own_stack)
     with open_hot(own_stack.postgres_dsn) as (statements, bulk):
         assert {day.state for day in hot.list_days(statements, days)} == {

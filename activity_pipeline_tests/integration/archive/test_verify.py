@@ -180,6 +180,29 @@ def test_a_forged_file_and_manifest_are_found_by_reading_the_rows(archive: Path)
     assert "not what its manifest says" in what
 
 
+def test_an_export_meanwhile_is_no_fault(cold: Cold, monkeypatch: pytest.MonkeyPatch) -> None:
+    cold.send_hot(cold.day(2), 5)
+    cold.archive()
+    cold.send_hot(cold.day(1), 5)
+    listed = ArchiveStore.list
+
+    def archive_first(store: ArchiveStore, folder: str) -> list[str]:
+        monkeypatch.setattr(ArchiveStore, "list", listed)
+        cold.archive()
+        return store.list(folder)
+
+    monkeypatch.setattr(ArchiveStore, "list", archive_first)
+    found = verify(cold.running.store, deep=True)
+    assert (found.faults, found.manifests, found.files) == ([], 2, 2)
+
+
+def test_what_a_killed_writer_left_is_counted_and_no_fault(cold: Cold, archive: Path) -> None:
+    left = files(archive)[0].with_name(f".part-1.parquet.{'0' * 32}")
+    left.write_bytes(b"PAR1")
+    found = verify(ArchiveStore(str(archive)))
+    assert (found.faults, found.unfinished) == ([], 1)
+
+
 def test_files_of_some_days(cold: Cold, archive: Path) -> None:
     for path in files(archive):
         path.write_bytes(b"")
