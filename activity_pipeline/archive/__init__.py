@@ -11,7 +11,17 @@
 from activity_pipeline.archive.analyst.views import open_duckdb
 from activity_pipeline.archive.days.cycle import archive_days
 from activity_pipeline.archive.days.export import ArchivedDay, export_days
+from activity_pipeline.archive.days.restore import expire_days, restore_days
 from activity_pipeline.archive.days.retire import retire_days
 from activity_pipeline.archive.store import ArchiveStore
 
-__all__ = ["ArchiveStore", "ArchivedDay", "archive_days", "export_days", "open_duckdb", "retire_days"]
+__all__ = [
+    "ArchiveStore",
+    "ArchivedDay",
+    "archive_days",
+    "expire_days",
+    "export_days",
+    "open_duckdb",
+    "restore_days",
+    "retire_days",
+]

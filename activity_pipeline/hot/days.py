@@ -56,6 +56,12 @@ class Day:
     archived_rows: int
     archived_bytes: int
     manifest: str | None
+    restored_until: datetime | None
+
+    @property
+    def retired_generation(self) -> int:
+        """The newest generation whose rows have left Postgres, 0 for none."""
+        return self.generation - (self.state == "exported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,7 @@ def retire(
             if generation == by_day[day].generation
         ]
         check_gate(held, {day: by_day[day].content for day in dropped})
+        connection.execute(_SQL["keep_restored"], {"days": dropped})
         connection.execute(_SQL["retire_late"], {"days": dropped})
         for (partition,) in connection.execute(_SQL["partitions"], {"days": dropped}).fetchall():
             name = psycopg.sql.Identifier(partition)

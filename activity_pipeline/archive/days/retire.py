@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from datetime import date
 
 from activity_pipeline.archive.chain.index import entries_of
-from activity_pipeline.archive.chain.manifest import DayEntry
 from activity_pipeline.archive.days.export import DAYS_PER_STEP
+from activity_pipeline.archive.files.describe import check_bytes
 from activity_pipeline.archive.store import ArchiveStore
-from activity_pipeline.errors import ArchiveError
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import Statements
 
@@ -19,6 +18,7 @@ def retire_days(statements: Statements, store: ArchiveStore, days: Sequence[date
 
     Raises:
         GateError: A day differs from its Parquet; nothing of its step was dropped.
+        ArchiveError: A file is not the one that was published; the same.
     """
     retired: list[date] = []
     exported = [day for day in hot.list_days(statements, days) if day.state == "exported"]
@@ -27,15 +27,11 @@ def retire_days(statements: Statements, store: ArchiveStore, days: Sequence[date
         entries = entries_of(store, {day.day: day.manifest for day in step if day.manifest})
         retirements = []
         for day, entry in entries.items():
-            _check_files(store, entry)
+            for file in entry.files:
+                if file.generation == entry.generation:
+                    check_bytes(store, file)
             retirements.append(
                 hot.Retirement(day, entry.generation, entry.added(), entry.row_count, entry.size_bytes)
             )
         retired += hot.retire(statements, retirements)
     return retired
-
-
-def _check_files(store: ArchiveStore, entry: DayEntry) -> None:
-    for file in entry.files:
-        if file.generation == entry.generation and store.digest(file.path) != (file.size_bytes, file.sha256):
-            raise ArchiveError(f"{file.path} is not the file that its manifest lists", path=file.path)
