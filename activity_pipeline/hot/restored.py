@@ -125,7 +125,7 @@ def drop(
     *,
     now: datetime | None = None,
     lock_timeout_s: float = 1.0,
-    tries: int = TRIES,
+    tries: int | None = None,
 ) -> list[date]:
     """Drop restored days, a few dozen at a time in one short lock; return those that were dropped.
 
@@ -135,7 +135,7 @@ def drop(
         now: Leave the days whose time is not over by then: somebody may have just extended it.
         lock_timeout_s: Longest that one try waits for the queries that read restored days, and that
             ingest and new queries wait behind it.
-        tries: How often it is tried.
+        tries: How often it is tried; default: TRIES.
 
     Raises:
         StoreError: Queries held the days for all that time; some may have been dropped.
@@ -143,7 +143,7 @@ def drop(
     dropped: list[date] = []
     for start in range(0, len(days), DAYS_PER_LOCK):
         step = list(days[start : start + DAYS_PER_LOCK])
-        for left in reversed(range(tries)):
+        for left in reversed(range(tries or TRIES)):
             try:
                 dropped += _drop_step(connection, step, now, lock_timeout_s)
                 break

@@ -9,21 +9,22 @@ import multiprocessing
 import os
 import resource
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
-from activity_pipeline.archive import ArchiveStore, archive_days
+from activity_pipeline.archive import ArchiveStore, archive_days, expire_days, restore_days
 from activity_pipeline.archive.chain import publish as chain
 from activity_pipeline.archive.days import cycle, export
 from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
-from activity_pipeline.hot import outbox
-from activity_pipeline.hot.connection import open_hot
+from activity_pipeline.hot import outbox, restored
+from activity_pipeline.hot.connection import BulkConnection, connect, open_hot
 from activity_pipeline.hot.dead_letters import Selection
 from activity_pipeline.ingest import DrainConfig, drain, replay
 from activity_pipeline.ingest.follow import follow
@@ -102,6 +103,22 @@ def archive(dsn: str, url: str, days: Sequence[date], crash: str) -> None:
         archive_days(statements, bulk, ArchiveStore(url), days)
 
 
+def restore(dsn: str, url: str, days: Sequence[date], crash: str, folder: str) -> None:
+    """Restore days and die of SIGKILL at a point of RESTORE_CRASHES; what it spills stays in `folder`."""
+    tempfile.tempdir = folder
+    RESTORE_CRASHES[crash]()
+    with open_hot(dsn) as (statements, bulk):
+        list(restore_days(statements, bulk, ArchiveStore(url), days, timedelta(hours=1)))
+
+
+def expire(dsn: str, now: datetime, crash: str, days_per_lock: int) -> None:
+    """Drop restored days, so many in a transaction, and die of SIGKILL at a point of EXPIRE_CRASHES."""
+    setattr(restored, "DAYS_PER_LOCK", days_per_lock)  # noqa: B010
+    EXPIRE_CRASHES[crash]()
+    with connect(dsn) as statements:
+        expire_days(statements, now)
+
+
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -137,16 +154,17 @@ def _while_writing(*, file: int) -> None:
     setattr(export, "write_days", dying)  # noqa: B010
 
 
-def _inside_retire() -> None:
-    """Die when the rows are dropped and the transaction is about to note it and commit."""
+def _at_query(module: Any, query: str, *, call: int = 1) -> None:
+    """Die when a module is about to run a named query for the n-th time, within its transaction."""
+    calls = itertools.count(1)
 
     class Dying(dict[str, Any]):
         def __getitem__(self, name: str) -> Any:
-            if name == "mark_archived":
+            if name == query and next(calls) == call:
                 _die()
             return super().__getitem__(name)
 
-    hot._SQL = Dying(hot._SQL)
+    module._SQL = Dying(module._SQL)
 
 
 CRASHES: dict[str, Callable[[], None]] = {
@@ -160,11 +178,26 @@ CRASHES: dict[str, Callable[[], None]] = {
     "publish": lambda: _after(ArchiveStore, "sync", call=2),
     "first mark": lambda: _after(hot_chain, "note_exported"),
     "mark": lambda: _before(cycle, "retire_days"),
-    "inside retire": _inside_retire,
+    "inside retire": lambda: _at_query(hot, "mark_archived"),
     "retire": lambda: _after(hot, "retire"),
 }
 """Where an archive process can be told to kill itself: the rows of the table in archive/days/cycle.py."""
 
+RESTORE_CRASHES: dict[str, Callable[[], None]] = {
+    "load": lambda: _at_query(restored, "content"),
+    "check": lambda: _at_query(restored, "index"),
+    "index": lambda: _at_query(restored, "lock_routes"),
+    "attach": lambda: _at_query(restored, "drop_known"),
+    "note": lambda: _before(BulkConnection, "commit"),
+    "commit": lambda: _after(restored.Restoring, "attach"),
+}
+"""Where a restore can be told to kill itself: the rows of the table in archive/days/restore.py."""
+
+EXPIRE_CRASHES: dict[str, Callable[[], None]] = {
+    "inside drop": lambda: _at_query(restored, "drop", call=2),
+    "drop": lambda: _after(restored, "_drop_step"),
+}
+"""Where an expiry can be told to kill itself."""
 
 DRAIN_CRASHES: dict[str, Callable[[], None]] = {
     "taken": lambda: _before(outbox, "store_batch"),

@@ -26,12 +26,12 @@ class TtlType(click.ParamType[timedelta]):
         """Read a time to live."""
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"0*([0-9]{1,7})([mhdw])", value)
+        if re.fullmatch(r"0+[mhdw]?", value):
+            self.fail("to give days back at once use --drop", param, ctx)
+        found = re.fullmatch(r"([0-9]{1,7})([mhdw])", value)
         if not found:
             self.fail(f"a time to live is written 30m, 12h, 7d or 2w, not {value!r}", param, ctx)
         ttl = int(found[1]) * UNITS[found[2]]
-        if not ttl:
-            self.fail("to give days back at once use --drop", param, ctx)
         if ttl > LONGEST:
             self.fail("ten years are the longest", param, ctx)
         return ttl
