@@ -165,7 +165,7 @@ def retire(
 
     The rows are hashed once more and must equal the Parquet's. Exported days take no new rows, so the
     hash is taken before the lock, and the lock lasts only as long as dropping does. A day that another
-    run has retired meanwhile is left as it is.
+    run has retired meanwhile is left as it is. Rows of a day that is restored join it (hot/restored.py).
 
     Returns:
         The days that were dropped.

@@ -17,7 +17,7 @@ import adbc_driver_manager
 import psycopg
 import pyarrow as pa
 
-from activity_pipeline.errors import StoreError
+from activity_pipeline.errors import ActivityError, StoreError
 from activity_pipeline.events.content import Content
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.hot.connection import BulkConnection, Statements
@@ -53,15 +53,17 @@ class Restoring:
             rows: EVENT_SCHEMA, of this day alone.
 
         Raises:
-            adbc_driver_manager.Error: Postgres refuses a row, or the rows cannot be read on.
+            adbc_driver_manager.Error: Postgres refuses a row.
+            ActivityError: What `rows` raises.
         """
-        few = (
-            batch.slice(start, ROWS_PER_WRITE)
-            for batch in rows
-            for start in range(0, len(batch), ROWS_PER_WRITE)
-        )
-        reader = pa.RecordBatchReader.from_batches(EVENT_SCHEMA, few)
-        self._cursor.adbc_ingest("activity_logs_restoring", reader, mode="append")
+        failures: list[ActivityError] = []
+        reader = pa.RecordBatchReader.from_batches(EVENT_SCHEMA, _few_at_a_time(rows, failures))
+        try:
+            self._cursor.adbc_ingest("activity_logs_restoring", reader, mode="append")
+        except adbc_driver_manager.Error:
+            if failures:
+                raise failures[0] from None
+            raise
         self._cursor.execute(_SQL["content"])
         count, first, second = self._cursor.fetchone()
         return Content.of(count, int(first), int(second))
@@ -89,6 +91,17 @@ class Restoring:
             return False
         self._connection.commit()
         return True
+
+
+def _few_at_a_time(rows: Iterable[pa.RecordBatch], failures: list[ActivityError]) -> Iterator[pa.RecordBatch]:
+    """Cut batches; keep what goes wrong with them, of which the driver passes on no more than the text."""
+    try:
+        for batch in rows:
+            for start in range(0, len(batch), ROWS_PER_WRITE):
+                yield batch.slice(start, ROWS_PER_WRITE)
+    except ActivityError as error:
+        failures.append(error)
+        raise
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -103,9 +102,8 @@ def archive(dsn: str, url: str, days: Sequence[date], crash: str) -> None:
         archive_days(statements, bulk, ArchiveStore(url), days)
 
 
-def restore(dsn: str, url: str, days: Sequence[date], crash: str, folder: str) -> None:
-    """Restore days and die of SIGKILL at a point of RESTORE_CRASHES; what it spills stays in `folder`."""
-    tempfile.tempdir = folder
+def restore(dsn: str, url: str, days: Sequence[date], crash: str) -> None:
+    """Restore days and die of SIGKILL at a point of RESTORE_CRASHES."""
     RESTORE_CRASHES[crash]()
     with open_hot(dsn) as (statements, bulk):
         list(restore_days(statements, bulk, ArchiveStore(url), days, timedelta(hours=1)))

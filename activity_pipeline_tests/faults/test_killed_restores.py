@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -30,12 +29,12 @@ def warm(running: Running) -> Warm:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("crash", RESTORE_CRASHES)
-def test_the_next_restore_finishes(warm: Warm, tmp_path: Path, crash: str) -> None:
+def test_the_next_restore_finishes(warm: Warm, crash: str) -> None:
     first, second = warm.day(2), warm.day(1)
     ids = warm.send_hot(first, 20) + warm.send_hot(second, 5)
     warm.archive()
     settings, url = warm.running.settings, warm.running.store.url
-    killed(restore, settings.postgres_dsn, url, [first, second], crash, str(tmp_path))
+    killed(restore, settings.postgres_dsn, url, [first, second], crash)
     is_there = crash == "commit"
     warm.check_restored(ids[:20] if is_there else [])
     # Whatever comes next finds its way: a generation more, then the same restore.

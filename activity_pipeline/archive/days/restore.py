@@ -20,17 +20,17 @@ drop          restored days whose time is over:         drops them
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
+import pyarrow as pa
 
-from activity_pipeline.archive.chain.manifest import DayEntry, Manifest, read_manifest
+from activity_pipeline.archive.chain.manifest import DataFile, DayEntry, Manifest, read_manifest
 from activity_pipeline.archive.files.describe import check_bytes
 from activity_pipeline.archive.files.parquet import stored_rows
-from activity_pipeline.archive.files.within import within
+from activity_pipeline.archive.files.within import slices
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError, GateError, ManifestError
 from activity_pipeline.events.content import EMPTY
@@ -42,8 +42,8 @@ from activity_pipeline.hot.connection import BulkConnection, Statements
 TRIES = 3
 """How often a day is loaded whose archive becomes another one meanwhile."""
 
-MEMORY = "512MB"
-"""What DuckDB may take to put the rows of a day in order; beyond, it sorts on disk, encrypted."""
+ROWS_PER_SLICE = 250_000
+"""Rows that are put in order at a time, about: a day of more is read in equal parts, which bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,7 @@ def restore_days(
         ArchiveError: A manifest or file is not what was published; that day is not restored.
         GateError: Postgres took other rows than the manifest says; neither is that one.
     """
-    # Spilled rows are for us alone, and gone with the process unless that is killed: hence the key.
-    with (
-        tempfile.TemporaryDirectory(prefix="activity-restore-") as spill,
-        duckdb.connect(
-            ":memory:",
-            config={"memory_limit": MEMORY, "temp_directory": spill, "temp_file_encryption": True},
-        ) as connection,
-    ):
+    with duckdb.connect(":memory:") as connection:
         restore = _Restore(statements, bulk, store, connection, ttl)
         for day in restorable_days(statements, days):
             yield restore.day(day)
@@ -156,12 +149,7 @@ class _Restore:
         with restored.restoring(self.bulk, day) as table:
             if table is None:
                 return None
-            if files:
-                paths = [file.path for file in files]
-                with stored_rows(self.store, paths, self.connection, within(day, day)) as rows:
-                    held = table.fill(rows)
-            else:
-                held = table.fill([])
+            held = table.fill(self._rows(day, files))
             if held != said:
                 raise GateError(
                     f"{day}: Postgres took {held.rows} events ({held.digest}) from the Parquet, the manifest "
@@ -172,6 +160,16 @@ class _Restore:
                 )
             until = datetime.now(UTC) + self.ttl
             return RestoredDay(day, held.rows, until, extended=False) if table.attach(seen, until) else None
+
+    def _rows(self, day: date, files: list[DataFile]) -> Iterator[pa.RecordBatch]:
+        """Stream a day's rows, ordered by timestamp; raises ArchiveError where a file cannot be read."""
+        count = -(-sum(file.row_count for file in files) // ROWS_PER_SLICE)
+        try:
+            for where in slices(day, count):
+                with stored_rows(self.store, [file.path for file in files], self.connection, where) as rows:
+                    yield from rows
+        except (duckdb.Error, OSError) as error:
+            raise ArchiveError(f"the archive of {day} cannot be read: {error}", day=day) from error
 
     def _entry(self, seen: hot.Day) -> DayEntry:
         """Return what the manifest that Postgres knows says of a day, if it is still that manifest."""

@@ -49,8 +49,10 @@ def reader(running: Running) -> Iterator[Statements]:
         yield connection
 
 
-def test_a_day_comes_back_as_it_was(warm: Warm) -> None:
+@pytest.mark.parametrize("rows_per_slice", [1, 2, 250_000])
+def test_a_day_comes_back_as_it_was(warm: Warm, rows_per_slice: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the byte, with the events at both of its ends and none of its neighbours'."""
+    monkeypatch.setattr(restoring, "ROWS_PER_SLICE", rows_per_slice)
     day = warm.day(2)
     start = datetime.combine(day, datetime.min.time(), UTC)
     last = start + ONE_DAY - timedelta(microseconds=1)
@@ -239,6 +241,27 @@ def test_what_is_not_as_it_was_published_is_not_restored(
     digest = hashlib.sha256(whole[manifest]).hexdigest()
     warm.running.statements.execute("update activity_manifests set sha256 = %s", [digest])
     assert warm.restore(day)[0].rows == 10
+
+
+def test_a_file_that_cannot_be_read_to_its_end(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bytes were right a moment ago: what goes wrong inside the driver is said in our words."""
+    day = warm.day(1)
+    ids = warm.send_hot(day)
+    warm.archive()
+    (path,) = Path(warm.running.store.root).glob("events/*/*.parquet")
+    whole = path.read_bytes()
+
+    def then_damage(store: ArchiveStore, file: DataFile) -> None:
+        check_bytes(store, file)
+        path.write_bytes(whole[:20] + bytes(200) + whole[220:])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "check_bytes", then_damage)
+        with pytest.raises(ArchiveError, match=f"^the archive of {day} cannot be read: "):
+            warm.restore(day)
+    path.write_bytes(whole)
+    warm.restore(day)
+    warm.check_restored(ids)
 
 
 def test_a_day_whose_archive_changes_while_it_is_loaded_is_loaded_anew(
