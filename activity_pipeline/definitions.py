@@ -5,12 +5,13 @@ import dagster as dg
 from activity_pipeline.defs.alerts.sensors import run_failed
 from activity_pipeline.defs.anomalies.assets import anomalies_daily, nothing_unusual
 from activity_pipeline.defs.archive.assets import archive_events, retired_days
-from activity_pipeline.defs.archive.checks import counts_agree, no_partition_gap
+from activity_pipeline.defs.archive.checks import chain_intact, content_equals, counts_agree, no_partition_gap
+from activity_pipeline.defs.archive.upkeep import compacted_files, verified_archive
 from activity_pipeline.defs.automation import automation
 from activity_pipeline.defs.hot.assets import hot_events, sealed_days
 from activity_pipeline.defs.ingest.assets import drained_events, few_dead_letters, ledger_closes
 from activity_pipeline.defs.ingest.sensors import queue_backlog
-from activity_pipeline.defs.jobs import JOBS, nightly, nightly_seal
+from activity_pipeline.defs.jobs import JOBS, SCHEDULES
 from activity_pipeline.defs.metrics.assets import metrics_daily, no_stale_metrics
 from activity_pipeline.defs.resources import Pipeline
 
@@ -25,19 +26,23 @@ def activity_pipeline() -> dg.Definitions:
             sealed_days,
             archive_events,
             retired_days,
+            compacted_files,
+            verified_archive,
             metrics_daily,
             anomalies_daily,
         ],
         asset_checks=[
             ledger_closes,
             few_dead_letters,
+            content_equals,
+            chain_intact,
             counts_agree,
             no_partition_gap,
             no_stale_metrics,
             nothing_unusual,
         ],
         jobs=JOBS,
-        schedules=[nightly, nightly_seal],
+        schedules=SCHEDULES,
         sensors=[queue_backlog, automation, run_failed],
         # Steps run in the run's own process: one more for each would take longer than most steps do.
         executor=dg.in_process_executor,

@@ -11,9 +11,12 @@
     +-- DeliveryTimeoutError      an event that is waited for is still on its way
     +-- StoreError                Postgres is not as the code expects it
     |   +-- MigrationError        a migration is missing, changed after it ran, or failed
+    |   +-- StoreBusyError        another session holds a table for too long: nothing was changed
     +-- ArchiveError              the Parquet archive
     |   +-- ManifestError         a manifest is missing, malformed or breaks the chain
     |   +-- GateError             a day's hot content differs from its Parquet: nothing was dropped
+    |   +-- BadDaysError          several days failed, each with its own error; the others went on
+    |   +-- HoldError             a legal hold forbids an erasure
     +-- LocalStackError           an embedded server cannot be found or does not start
     +-- AlertError                no channel took an alert
     +-- ImportFileError           an input file cannot be read as any known format
@@ -24,7 +27,8 @@ attributes, so that a caller never parses a message.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 
@@ -89,6 +93,10 @@ class MigrationError(StoreError):
     """A migration is missing, was changed after it ran, or failed."""
 
 
+class StoreBusyError(StoreError):
+    """Another session holds a table for too long: nothing was changed."""
+
+
 class ArchiveError(ActivityError):
     """The Parquet archive is not as the code expects it."""
 
@@ -99,6 +107,19 @@ class ManifestError(ArchiveError):
 
 class GateError(ArchiveError):
     """A day's content in Postgres differs from its Parquet: nothing was dropped."""
+
+
+class BadDaysError(ArchiveError):
+    """Several days failed; the others went on."""
+
+    errors: Mapping[date, ArchiveError]
+
+
+class HoldError(ArchiveError):
+    """A legal hold forbids it."""
+
+    hold: int
+    reason: str
 
 
 class LocalStackError(ActivityError):

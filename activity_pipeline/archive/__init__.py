@@ -2,6 +2,7 @@
 
     events/date=2026-03-03/part-1.parquet     rows of generation 1, sorted by timestamp and id
     manifests/2026-03-03.1.json               published last; lists every file of the day
+    receipts/<erasure>.json                   what was erased from where, and on whose word
     results/activity_metrics_daily/…          tables computed from events, one file a month
     views.sql                                 DuckDB views over all of it
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 from activity_pipeline.errors import ArchiveError
 
 CHUNK_BYTES = 1024 * 1024
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}")
 SYNCS_AT_ONCE = 16
 
 
@@ -101,11 +103,17 @@ class ArchiveStore:
         return found
 
     def size(self, path: str) -> int | None:
-        """Return a file's size in bytes, None where there is no such file."""
+        """Return a file's size in bytes, None where there is no such file.
+
+        Raises:
+            ArchiveError: It cannot be looked at.
+        """
         try:
             size_bytes: int = self.fs.size(self.full(path))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise ArchiveError(f"the archive cannot read {path}: {error}") from error
         return size_bytes
 
     def remove(self, path: str) -> None:
@@ -128,12 +136,18 @@ class ArchiveStore:
         return sorted(name.removeprefix(root) for name in self.fs.find(self.full(folder)))
 
     def list(self, folder: str) -> list[str]:
-        """Return the files in a folder, relative to the root, in order; none where it does not exist."""
+        """Return the files in a folder, relative to the root, in order; none where it does not exist.
+
+        Raises:
+            ArchiveError: It cannot be looked into.
+        """
         self.fs.invalidate_cache()
         try:
             names = self.fs.ls(self.full(folder), detail=False)
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise ArchiveError(f"the archive cannot list {folder}: {error}") from error
         return sorted(
             f"{folder}/{PurePosixPath(name).name}"
             for name in names
@@ -167,6 +181,11 @@ class ArchiveStore:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def is_unfinished(path: str) -> bool:
+    """Whether a file is one that `ArchiveStore.writing` has not given its name yet."""
+    return _UNFINISHED.fullmatch(PurePosixPath(path).name) is not None
 
 
 def _make_folders(folder: Path) -> None:

@@ -17,12 +17,14 @@ the times by which a `since` tells an update right after a request from one befo
 """
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
 Condition = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
 
 HOURLY = "17 * * * *"
+HALF_AN_HOUR_LATER = "47 * * * *"
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 
 
@@ -45,10 +47,33 @@ def when_recomputed() -> Condition:
     return _when_idle((recomputed | _second_look()) & _due_today(), "what it is made from was recomputed")
 
 
-def when_updated() -> Condition:
-    """Run after each update of what the asset depends on."""
+def when_updated_and_passed() -> Condition:
+    """Run after each update of what the asset depends on, once all its blocking checks have passed.
+
+    They must have looked at the newest materialization: a check that is about to run, which Dagster's
+    own `all_deps_blocking_checks_passed` lets through, is not one that passed.
+    """
     failed = dg.AutomationCondition.execution_failed()
-    return _when_idle(_since_request(_updated()) | (_look() & failed), "after an update")
+    passed = dg.AutomationCondition.all_deps_match(
+        dg.AutomationCondition.all_checks_match(dg.AutomationCondition.check_passed(), blocking_only=True)
+    )
+    reason = (_since_request(_updated()) | (_look() & failed)) & passed
+    return _when_idle(reason, "after an update whose blocking checks passed")
+
+
+def when_unchecked() -> Condition:
+    """Check what was made by a run that did not check it, and once an hour what has not passed.
+
+    Dagster does not put such a check into the run of one partition, and a run whose asset fails never
+    comes to it. The hourly look is not at the minute of the assets', whose failing runs may have the
+    check in them, and would be the last that is known of it.
+    """
+    unmade = dg.AutomationCondition.missing() | dg.AutomationCondition.execution_failed()
+    hourly: Condition = dg.AutomationCondition.cron_tick_passed(HALF_AN_HOUR_LATER)
+    is_made = dg.AutomationCondition.any_deps_match(~dg.AutomationCondition.missing())
+    passed: Any = dg.AutomationCondition.check_passed()
+    reason = (_since_request(_updated()) & unmade) | (hourly & is_made & ~passed)
+    return _when_idle(reason, "not checked yet")
 
 
 def when_updated_this_hour() -> Condition:

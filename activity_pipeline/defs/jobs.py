@@ -5,11 +5,13 @@ import dagster as dg
 from activity_pipeline.defs.partitions import (
     ANOMALIES,
     ARCHIVED,
+    COMPACTED,
     DRAINED,
     METRICS,
     RETIRED,
     SEALED,
     SETTINGS,
+    VERIFIED,
 )
 from activity_pipeline.events.days import ONE_DAY
 
@@ -20,7 +22,8 @@ and no other drain would start."""
 drain_job = dg.define_asset_job(
     "drain",
     selection=dg.AssetSelection.assets(DRAINED),
-    tags={"dagster/max_runtime": str(round(LONGEST_DRAIN_S))},
+    # A drain goes before whatever else is queued; its pool sees to it that there is one at a time.
+    tags={"dagster/max_runtime": str(round(LONGEST_DRAIN_S)), "dagster/priority": "10"},
     description="Drain the queue until it is idle.",
 )
 archive_job = dg.define_asset_job(
@@ -28,10 +31,27 @@ archive_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(ARCHIVED),
     description="Export days that are out of the hot window.",
 )
+check_job = dg.define_asset_job(
+    "check",
+    selection=dg.AssetSelection.checks(
+        dg.AssetCheckKey(ARCHIVED, "content_equals"), dg.AssetCheckKey(ARCHIVED, "chain_intact")
+    ),
+    description="Check what days are retired by, again: for whoever has just mended something.",
+)
 retire_job = dg.define_asset_job(
     "retire",
     selection=dg.AssetSelection.assets(RETIRED),
     description="Drop exported days from Postgres, through the gate.",
+)
+compact_job = dg.define_asset_job(
+    "compact",
+    selection=dg.AssetSelection.assets(COMPACTED),
+    description="Rewrite the files of thin days, and the generations of others, into fewer files.",
+)
+verify_job = dg.define_asset_job(
+    "verify",
+    selection=dg.AssetSelection.assets(VERIFIED),
+    description="Read the whole archive back and compare it with its manifests.",
 )
 metrics_job = dg.define_asset_job(
     "metrics",
@@ -54,7 +74,18 @@ nightly_job = dg.define_asset_job(
     description="Metrics and anomalies of the day that has ended.",
 )
 
-JOBS = [drain_job, archive_job, retire_job, metrics_job, anomalies_job, seal_job, nightly_job]
+JOBS = [
+    drain_job,
+    archive_job,
+    check_job,
+    retire_job,
+    compact_job,
+    verify_job,
+    metrics_job,
+    anomalies_job,
+    seal_job,
+    nightly_job,
+]
 
 
 @dg.schedule(
@@ -76,3 +107,21 @@ nightly_seal = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Seals the day that has ended, and what was imported into older ones.",
 )
+
+nightly_compaction = dg.ScheduleDefinition(
+    name="nightly_compaction",
+    job=compact_job,
+    cron_schedule="50 1 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Compacts what the days before have left in many files, and sweeps away what was replaced.",
+)
+
+weekly_verification = dg.ScheduleDefinition(
+    name="weekly_verification",
+    job=verify_job,
+    cron_schedule="20 3 * * 0",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Reads the whole archive back on Sundays: disks and people change bytes that nobody reads.",
+)
+
+SCHEDULES: list[dg.ScheduleDefinition] = [nightly, nightly_seal, nightly_compaction, weekly_verification]

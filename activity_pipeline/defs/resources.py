@@ -6,15 +6,16 @@ from typing import Any
 
 import dagster as dg
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field
 
 from activity_pipeline.archive import ArchiveStore
-from activity_pipeline.archive.chain.signing import Signer, load_signer
+from activity_pipeline.archive.chain.signing import Signer, load_public, load_signer
 from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.hot.connection import BulkConnection, Statements, open_hot
 from activity_pipeline.ingest import DrainConfig, DrainReport, drain
 from activity_pipeline.ingest.lag import lag_figures
-from activity_pipeline.settings import Settings, load_settings
+from activity_pipeline.settings import Settings, load_settings, split_list
 
 
 class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -38,6 +39,12 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
     def signer(self) -> Signer | None:
         """What signs the archive's manifests."""
         return load_signer(self.settings.archive_signing_key)
+
+    @property
+    def trusted_keys(self) -> list[Ed25519PublicKey]:
+        """Whose signatures count: the keys of the settings, without any that of the signer."""
+        public = [load_public(path) for path in split_list(self.settings.archive_public_keys)]
+        return public or ([self.signer.public] if self.signer else [])
 
     @contextlib.contextmanager
     def open_hot(self) -> Iterator[tuple[Statements, BulkConnection]]:

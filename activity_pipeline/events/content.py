@@ -1,10 +1,20 @@
 """The content hash of a set of events: independent of order, additive, the same in Postgres and DuckDB.
 
-Each row is written as its nine fields in order, each as `<bytes>:<text>` or `-` for null (the
-timestamp as Unix microseconds), and hashed with SHA-256. The first and the second 60 bits of the
-hashes are summed modulo 2^60. Equal sets have equal sums, and the sum of two disjoint sets is the
-sum of their hashes (an incremental multiset hash: Clarke et al., Asiacrypt 2003).
-It finds accidents; forgery is what the manifest's SHA-256 chain is for.
+Each event is written as bytes and hashed with SHA-256:
+
+    id             16 bytes
+    timestamp      8 bytes, big-endian: microseconds since 2000-01-01T00:00:00Z
+    lengths        8 bytes, big-endian: the bytes of the texts, from the lowest bit on: source 9 bits,
+                   action 10, entity_type and entity_id 9 and 12 (one more than the length, 0 for null),
+                   status 8; 1 bit for whether there is a user_id
+    user_id        16 bytes, or none
+    source, action, entity_type, entity_id, status, metadata as Postgres writes jsonb: UTF-8, none for null
+
+No two events are written alike: what is before the texts tells where each begins, and metadata that
+is not null begins with a brace. The first and the second 60 bits of the hashes are summed modulo 2^60.
+Equal sets have equal sums, and the sum of two disjoint sets is the sum of their hashes (an incremental
+multiset hash: Clarke et al., Asiacrypt 2003). It finds accidents; forgery is what the manifest's
+SHA-256 chain is for.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
 
 from activity_pipeline.errors import SettingsError
 
@@ -24,6 +24,14 @@ def day_range(first: date, last: date) -> Iterator[date]:
     """Yield each day from `first` to `last`, both included."""
     for offset in range((last - first).days + 1):
         yield first + timedelta(days=offset)
+
+
+def span_of(days: Collection[date]) -> tuple[datetime, datetime]:
+    """Return the first instant of the first of some days, and the first one after the last of them."""
+    return (
+        datetime.combine(min(days), time.min, UTC),
+        datetime.combine(max(days) + ONE_DAY, time.min, UTC),
+    )
 
 
 def parse_days(text: str) -> tuple[date, date]:

@@ -14,6 +14,7 @@ number right before s, so that the sequence alone tells what the sink should hav
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -121,6 +122,24 @@ def pack_other_fields(fields: Mapping[bytes, bytes]) -> bytes:
 def unpack_other_fields(packed: bytes) -> dict[bytes, bytes]:
     """Read what `pack_other_fields` wrote."""
     return msgspec.msgpack.decode(packed, type=dict[bytes, bytes])
+
+
+def salvage(body: bytes) -> tuple[bytes, bool]:
+    """Return what can be read of the body of an entry that was refused, and whether that is all of it."""
+    parts: list[bytes] = []
+    size_bytes = 0
+    while body.startswith(zstandard.FRAME_HEADER):
+        inflater = zstandard.ZstdDecompressor().decompressobj()
+        read_bytes = 0
+        with contextlib.suppress(zstandard.ZstdError):
+            while read_bytes < len(body) and not inflater.eof and size_bytes <= MAX_FRAME_BYTES:
+                parts.append(inflater.decompress(body[read_bytes : read_bytes + _STEP_BYTES]))
+                read_bytes += _STEP_BYTES
+                size_bytes += len(parts[-1])
+        if not inflater.eof:
+            return b"".join(parts), False
+        body = inflater.unused_data + body[read_bytes:]
+    return b"".join([*parts, body]), True
 
 
 class _TooLargeError(Exception):

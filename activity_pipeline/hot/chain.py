@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 
 from psycopg.rows import class_row
 
 from activity_pipeline.hot.connection import Statements
+from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
@@ -39,13 +41,18 @@ class DayChange:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRecord:
-    """A row of `activity_manifests`, and the days that it is about."""
+    """A row of `activity_manifests`, and the days that it is about.
+
+    Attributes:
+        receipt: Path of what says what was erased.
+    """
 
     sequence: int
     name: str
     sha256: str
     operation: str
     days: tuple[DayChange, ...]
+    receipt: str | None = None
 
 
 def last_manifest(connection: Statements) -> Head | None:
@@ -65,12 +72,28 @@ def noted_sha256(connection: Statements, name: str) -> str | None:
     return row[0] if row else None
 
 
-def note_exported(connection: Statements, record: ManifestRecord) -> None:
-    """Note a published export: its place in the chain, and that its day is in Parquet too."""
+def note_exported(connection: Statements, record: ManifestRecord, held: Mapping[date, Held]) -> None:
+    """Note a published export: its place in the chain, and that its day is in Parquet too.
+
+    Args:
+        connection: Postgres.
+        record: What was published.
+        held: What Postgres holds of its days, and has been found to equal the Parquet.
+    """
     with connection.transaction():
         _register(connection, record)
         for change in record.days:
-            connection.execute(_SQL["mark_exported"], {**asdict(change), "manifest": record.name})
+            exported = held[change.day]
+            connection.execute(
+                _SQL["mark_exported"],
+                {
+                    **asdict(change),
+                    "manifest": record.name,
+                    "exported_rows": exported.content.rows,
+                    "exported_hash": exported.content.digest,
+                    "exported_versions": exported.versions,
+                },
+            )
 
 
 def note_replaced(connection: Statements, record: ManifestRecord) -> None:
@@ -84,7 +107,9 @@ def note_replaced(connection: Statements, record: ManifestRecord) -> None:
         with connection.cursor() as cursor:
             changes = [{**asdict(change), "manifest": record.name} for change in record.days]
             cursor.executemany(_SQL["mark_replaced"], changes)
-            cursor.executemany(_SQL["count_erased"], [each for each in changes if each["erased_rows"]])
+            erased = [{**each, "receipt": record.receipt} for each in changes if each["erased_rows"]]
+            cursor.executemany(_SQL["count_erased"], erased)
+            cursor.executemany(_SQL["note_erased"], erased)
 
 
 def _register(connection: Statements, record: ManifestRecord) -> bool:
@@ -100,6 +125,7 @@ def _register(connection: Statements, record: ManifestRecord) -> bool:
             "day_count": len(record.days),
             "row_count": sum(change.row_count for change in record.days),
             "size_bytes": sum(change.size_bytes for change in record.days),
+            "receipt": record.receipt,
         },
     )
     return cursor.rowcount == 1

@@ -36,8 +36,9 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from activity_pipeline.errors import GateError
+from activity_pipeline.errors import GateError, StoreBusyError
 from activity_pipeline.events.content import EMPTY, Content
+from activity_pipeline.hot import content
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.queries import load_queries
 
@@ -53,6 +54,9 @@ class Day:
     revision: int
     generation: int
     late_cut: int | None
+    exported_rows: int | None
+    exported_hash: str | None
+    exported_versions: str | None
     archived_rows: int
     archived_bytes: int
     manifest: str | None
@@ -62,6 +66,14 @@ class Day:
     def retired_generation(self) -> int:
         """The newest generation whose rows have left Postgres, 0 for none."""
         return self.generation - (self.state == "exported")
+
+    @property
+    def exported(self) -> content.Held:
+        """What Postgres held of the day's generation when it was exported."""
+        return content.Held(
+            Content.parse(self.exported_rows or 0, self.exported_hash or EMPTY.digest),
+            self.exported_versions or "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +132,34 @@ def freeze(connection: Statements, days: Sequence[date]) -> list[Day]:
     return [day for day in list_days(connection, days) if day.state in frozen]
 
 
+def held_of(connection: Statements, days: Collection[date]) -> dict[date, content.Held]:
+    """Hash, in Postgres, the rows of each frozen or exported day's generation; one without rows is absent."""
+    return content.held(connection, *_on_their_way(connection, days))
+
+
 def content_of(connection: Statements, days: Collection[date]) -> dict[date, Content]:
-    """Hash, in Postgres, the rows of each frozen or exported day's generation."""
+    """Return the content alone of what `held_of` finds."""
+    return {day: held.content for day, held in held_of(connection, days).items()}
+
+
+def _held_or_noted(connection: Statements, days: Collection[date]) -> dict[date, Content]:
+    """Return what Postgres holds of exported days, hashed again where row versions are not those noted."""
+    noted = {day.day: day for day in list_days(connection, days) if day.state == "exported"}
+    now = content.versions(connection, *_on_their_way(connection, list(noted)))
+    same = {day: each.exported for day, each in noted.items() if each.exported.versions == now[day]}
     return {
-        day: Content.of(rows, first, second)
-        for day, rows, first, second in connection.execute(_SQL["content"], {"days": list(days)})
+        **{day: held.content for day, held in same.items()},
+        **content_of(connection, noted.keys() - same.keys()),
     }
+
+
+def _on_their_way(connection: Statements, days: Collection[date]) -> tuple[list[date], list[date]]:
+    """Return the frozen and exported days: those with a partition, and those of late rows."""
+    known = [day for day in list_days(connection, days) if day.state in {"frozen", "exported"}]
+    return (
+        [day.day for day in known if day.late_cut is None],
+        [day.day for day in known if day.late_cut is not None],
+    )
 
 
 def drop_known(connection: Statements, day: date, timestamps: Sequence[datetime], ids: Sequence[UUID]) -> int:
@@ -140,68 +174,114 @@ def drop_known(connection: Statements, day: date, timestamps: Sequence[datetime]
     return removed
 
 
-def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> None:
+def gate_errors(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> dict[date, GateError]:
     """Compare what Postgres holds of each day with what was read back from Parquet.
 
-    Raises:
-        GateError: At the first day that differs, with `day`, `hot` and `cold`.
+    Returns:
+        An error for each day that differs, with `day`, `hot` and `cold`.
     """
-    for day, content in cold.items():
+    errors: dict[date, GateError] = {}
+    for day, parquet in cold.items():
         held = hot.get(day, EMPTY)
-        if held != content:
-            raise GateError(
-                f"{day}: Postgres holds {held.rows} events ({held.digest}), the Parquet {content.rows} "
-                f"({content.digest}); nothing was dropped",
+        if held != parquet:
+            errors[day] = GateError(
+                f"{day}: Postgres holds {held.rows} events ({held.digest}), the Parquet {parquet.rows} "
+                f"({parquet.digest}); nothing was dropped",
                 day=day,
                 hot=held,
-                cold=content,
+                cold=parquet,
             )
+    return errors
+
+
+def check_gate(hot: Mapping[date, Content], cold: Mapping[date, Content]) -> None:
+    """Compare as `gate_errors` does.
+
+    Raises:
+        GateError: Of the first day that differs.
+    """
+    for error in gate_errors(hot, cold).values():
+        raise error
 
 
 def retire(
-    connection: Statements, retirements: Sequence[Retirement], *, lock_timeout_s: float = 5.0
+    connection: Statements, retirements: Sequence[Retirement], *, lock_timeout_s: float = 2.0
 ) -> list[date]:
     """Drop exported days from Postgres, all or none; the gate before a day leaves it.
 
-    The rows are hashed once more and must equal the Parquet's. Exported days take no new rows, so the
-    hash is taken before the lock, and the lock lasts only as long as dropping does. A day that another
-    run has retired meanwhile is left as it is. Rows of a day that is restored join it (hot/restored.py).
+    The rows must be the very row versions that were hashed before the export was published, or are hashed
+    once more and must equal the Parquet's, and nobody can change one between that and its end. Exported
+    days take no new rows, so a partition is closed to writers while it is looked at, and everybody else
+    waits only as long as dropping takes; late rows share a table with new ones and are looked at within
+    that time. A day that another run has retired meanwhile is left as it is. Rows of a day that is restored
+    join it (hot/restored.py).
 
     Returns:
         The days that were dropped.
 
     Raises:
         GateError: With `day`, `hot` and `cold`; nothing was dropped.
-        psycopg.errors.LockNotAvailable: Something held the tables for longer than `lock_timeout_s`.
+        StoreBusyError: Something held the tables for longer than `lock_timeout_s`; nothing was dropped.
     """
     by_day = {retirement.day: retirement for retirement in retirements}
-    held = content_of(connection, list(by_day))
-    with connection.transaction():
-        connection.execute(_SQL["set_lock_timeout"], {"timeout": f"{lock_timeout_s}s"})
-        connection.execute(_SQL["lock_routes"])
-        dropped = [
-            day
-            for day, generation in connection.execute(_SQL["lock_exported"], {"days": list(by_day)})
-            if generation == by_day[day].generation
-        ]
-        check_gate(held, {day: by_day[day].content for day in dropped})
-        connection.execute(_SQL["keep_restored"], {"days": dropped})
-        connection.execute(_SQL["retire_late"], {"days": dropped})
-        for (partition,) in connection.execute(_SQL["partitions"], {"days": dropped}).fetchall():
-            name = psycopg.sql.Identifier(partition)
-            connection.execute(
-                psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
-            )
-            connection.execute(psycopg.sql.SQL("drop table {}").format(name))
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                _SQL["mark_archived"],
-                [
-                    {"day": day, "rows": by_day[day].archived_rows, "bytes": by_day[day].archived_bytes}
-                    for day in dropped
-                ],
-            )
+    try:
+        with connection.transaction():
+            connection.execute(_SQL["set_lock_timeout"], {"timeout": f"{lock_timeout_s}s"})
+            return _retire(connection, by_day)
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+        raise _busy(connection, list(by_day)) from error
+
+
+def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[date]:
+    connection.execute(_SQL["lock_retirements"])
+    partitions = {
+        day: psycopg.sql.Identifier(name)
+        for day, name in connection.execute(_SQL["partitions"], {"days": list(by_day)})
+    }
+    for name in partitions.values():
+        connection.execute(psycopg.sql.SQL("lock table {} in share row exclusive mode").format(name))
+    held = _held_or_noted(connection, list(partitions))
+    connection.execute(_SQL["lock_routes"])
+    dropped = [
+        day
+        for day, generation in connection.execute(_SQL["lock_exported"], {"days": list(by_day)})
+        if generation == by_day[day].generation
+    ]
+    if late := [day for day in dropped if day not in partitions]:
+        connection.execute(_SQL["lock_late"])
+        held |= _held_or_noted(connection, late)
+    check_gate(held, {day: by_day[day].content for day in dropped})
+    connection.execute(_SQL["keep_restored"], {"days": late})
+    connection.execute(_SQL["retire_late"], {"days": late})
+    for name in (partitions[day] for day in dropped if day in partitions):
+        connection.execute(
+            psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
+        )
+        connection.execute(psycopg.sql.SQL("drop table {}").format(name))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _SQL["mark_archived"],
+            [
+                {"day": day, "rows": by_day[day].archived_rows, "bytes": by_day[day].archived_bytes}
+                for day in dropped
+            ],
+        )
     return dropped
+
+
+def _busy(connection: Statements, days: Sequence[date]) -> StoreBusyError:
+    """Say who is in the way, by what Postgres knows of sessions and not by what they asked."""
+    holders = connection.execute(_SQL["holders"], {"days": days}).fetchall()
+    said = ", ".join(
+        f"session {pid} ({name or 'unnamed'}, {state}) for {seconds} s"
+        for pid, name, state, seconds in holders
+    )
+    span = f"{min(days)}" if len(days) == 1 else f"{min(days)} to {max(days)}"
+    return StoreBusyError(
+        f"{span}: nothing was dropped, the tables are held by {said or 'another session'}",
+        days=days,
+        pids=[pid for pid, *_ in holders],
+    )
 
 
 def _scalar(connection: Statements, query: str, parameters: dict[str, Any]) -> Any:

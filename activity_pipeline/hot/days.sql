@@ -12,7 +12,9 @@ insert into activity_days (day, state) values (%(day)s, 'reopened') on conflict 
 
 -- name: list
 -- Days with all that is known of them.
-select day, state, revision, generation, late_cut, archived_rows, archived_bytes, manifest, restored_until
+select
+    day, state, revision, generation, late_cut, exported_rows, exported_hash, exported_versions, archived_rows,
+    archived_bytes, manifest, restored_until
 from activity_days
 where %(days)s::date[] is null or day = any (%(days)s::date[])
 order by day
@@ -45,43 +47,6 @@ update activity_days as d set
     changed_at = clock_timestamp()
 where d.day = any (%(days)s::date[]) and d.state in ('open', 'sealed', 'reopened')
 
--- name: content
--- Rows of each day's frozen generation and the two sums of its content hash (events/content.py).
-with generation as (
-    select d.day, l.id, l.timestamp, l.source, l.action, l.entity_type, l.entity_id, l.user_id, l.status, l.metadata
-    from activity_days d
-    join activity_logs_current l
-        on l.timestamp >= d.day::timestamp at time zone 'UTC'
-        and l.timestamp < (d.day + 1)::timestamp at time zone 'UTC'
-    where d.day = any (%(days)s::date[]) and d.state in ('frozen', 'exported') and d.late_cut is null
-    union all
-    select d.day, l.id, l.timestamp, l.source, l.action, l.entity_type, l.entity_id, l.user_id, l.status, l.metadata
-    from activity_logs_late l
-    join activity_days d on d.day = (l.timestamp at time zone 'UTC')::date
-    where d.day = any (%(days)s::date[]) and d.state in ('frozen', 'exported') and l.arrived <= d.late_cut
-        and l.timestamp >= (select min(x) from unnest(%(days)s::date[]) x)::timestamp at time zone 'UTC'
-        and l.timestamp < (select max(x) + 1 from unnest(%(days)s::date[]) x)::timestamp at time zone 'UTC'
-),
-hashed as (
-    select day, encode(sha256(convert_to(
-        activity_field(id::text)
-        || activity_field((extract(epoch from timestamp) * 1000000)::bigint::text)
-        || activity_field(source) || activity_field(action)
-        || activity_field(entity_type) || activity_field(entity_id)
-        || activity_field(user_id::text) || activity_field(status) || activity_field(metadata::text),
-        'UTF8'
-    )), 'hex') as hash
-    from generation
-    offset 0  -- the hash is used twice and must not be computed twice
-)
-select
-    day,
-    count(*),
-    sum(('x' || substr(hash, 1, 15))::bit(60)::bigint),
-    sum(('x' || substr(hash, 16, 15))::bit(60)::bigint)
-from hashed
-group by day
-
 -- name: drop_known
 -- Late rows that the archive has already.
 with dropped as (
@@ -104,6 +69,32 @@ update activity_days set revision = revision + 1, changed_at = clock_timestamp()
 -- name: set_lock_timeout
 -- A user's query must not make everything behind us wait for long.
 select set_config('lock_timeout', %(timeout)s, true)
+
+-- name: lock_retirements
+-- One at a time: the next one finds no partition that is about to go.
+select pg_advisory_xact_lock(hashtextextended('activity_retirements', 0))
+
+-- name: lock_late
+-- Late rows do not change any more, and none come.
+lock table activity_logs_late in share row exclusive mode
+
+-- name: holders
+-- Sessions that have event tables in use, the longest transaction first.
+select distinct a.pid, a.application_name, a.state, extract(epoch from clock_timestamp() - a.xact_start)::int
+from pg_locks l
+join pg_stat_activity a on a.pid = l.pid
+join pg_class c on c.oid = l.relation
+where l.granted and a.pid <> pg_backend_pid() and l.database = (
+        select oid from pg_database where datname = current_database()
+    )
+    and (
+        c.relname in ('activity_logs_current', 'activity_logs_late')
+        or c.relname in (
+            select 'activity_logs_current_' || to_char(x, 'YYYYMMDD') from unnest(%(days)s::date[]) x
+        )
+    )
+order by 4 desc nulls last
+limit 3
 
 -- name: lock_exported
 -- Exported days, held until they are archived.
@@ -133,8 +124,8 @@ where d.day = any (%(days)s::date[])
     and l.timestamp < (select max(x) + 1 from unnest(%(days)s::date[]) x)::timestamp at time zone 'UTC'
 
 -- name: partitions
--- Partitions of exported days.
-select c.relname
+-- Partitions of days whose rows are in one.
+select d.day, c.relname
 from activity_days d
 join pg_class c on c.relname = 'activity_logs_current_' || to_char(d.day, 'YYYYMMDD')
 join pg_inherits i on i.inhrelid = c.oid and i.inhparent = 'activity_logs_current'::regclass
@@ -153,6 +144,9 @@ update activity_days as d set
         else 'archived'
     end,
     late_cut = null,
+    exported_rows = null,
+    exported_hash = null,
+    exported_versions = null,
     archived_rows = %(rows)s,
     archived_bytes = %(bytes)s,
     changed_at = clock_timestamp()

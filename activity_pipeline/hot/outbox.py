@@ -146,6 +146,22 @@ class Waiting:
     oldest_s: float
 
 
+def lines_waiting(connection: Statements) -> Iterator[bytes]:
+    """Yield the lines that wait in an outbox, streamed, without locking anything.
+
+    None where there is no outbox.
+
+    Args:
+        connection: In a transaction of its own until the last one is taken.
+    """
+    row = connection.execute(_SQL["exists"]).fetchone()
+    if not (row and row[0]):
+        return
+    with connection.transaction(), connection.cursor("outbox_lines") as cursor:
+        for (line,) in cursor.execute(_SQL["lines"]):
+            yield line.encode()
+
+
 def read_waiting(connection: Statements, *, limit: int) -> Waiting:
     """Look at an outbox without locking anything.
 

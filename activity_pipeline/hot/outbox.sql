@@ -37,3 +37,7 @@ from (select created_at from activity_outbox order by id limit %(limit)s) as old
 -- name: refused_before
 -- Entries of which a dead letter is kept.
 select distinct entry_id from activity_dead_letters where shard = %(shard)s and entry_id = any (%(entry_ids)s)
+
+-- name: lines
+-- All that waits.
+select line from activity_outbox

@@ -1,27 +1,42 @@
-"""Reading events out of Postgres as Arrow, streamed."""
+"""Reading events out of Postgres as Arrow, streamed.
+
+The driver streams by binary COPY where a query has no parameters; with any it would hold the whole
+answer in memory. So the days that a query is about are set as settings of its transaction.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
+from activity_pipeline.events.days import span_of
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.events.model import FIELDS
 from activity_pipeline.hot.connection import BulkConnection
+from activity_pipeline.hot.days import Day
 from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
 
 
-@contextlib.contextmanager
-def frozen_rows(connection: BulkConnection, days: Sequence[date]) -> Iterator[pa.RecordBatchReader]:
-    """Stream the frozen generation of days, ordered by timestamp and id, as EVENT_SCHEMA."""
-    with _cursor_over(connection, "frozen_rows", days) as cursor:
-        yield pa.RecordBatchReader.from_batches(EVENT_SCHEMA, map(_typed, cursor.fetch_record_batch()))
+def frozen_rows(connection: BulkConnection, days: Sequence[Day]) -> Generator[pa.RecordBatch, None, None]:
+    """Stream the frozen generation of days as EVENT_SCHEMA, day by day, in about the order of time.
+
+    Args:
+        connection: Postgres.
+        days: Frozen or exported days.
+    """
+    for query, wanted in (
+        ("frozen_current", [day.day for day in days if day.late_cut is None]),
+        ("frozen_late", [day.day for day in days if day.late_cut is not None]),
+    ):
+        if wanted:
+            with _cursor_over(connection, query, wanted) as cursor:
+                yield from map(_typed, cursor.fetch_record_batch())
 
 
 @contextlib.contextmanager
@@ -37,10 +52,14 @@ def counted_columns(connection: BulkConnection, days: Sequence[date]) -> Iterato
 
 @contextlib.contextmanager
 def _cursor_over(connection: BulkConnection, query: str, days: Sequence[date]) -> Iterator[Any]:
-    """Run a query whose one parameter is a list of days."""
+    """Run a query about days; without parallel workers, so that each day's rows stay together."""
+    first_at, end_at = span_of(days)
+    listed = ",".join(day.isoformat() for day in days)
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_SQL[query], parameters=(",".join(day.isoformat() for day in days),))
+            cursor.execute(_SQL["set_days"], parameters=(listed, first_at.isoformat(), end_at.isoformat()))
+            cursor.fetchall()
+            cursor.execute(_SQL[query])
             yield cursor
     finally:
         connection.rollback()

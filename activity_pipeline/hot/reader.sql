@@ -1,40 +1,43 @@
--- name: frozen_rows
--- The generation that is on its way to the archive.
-with wanted as (
-    select day, state, late_cut from activity_days
-    where day = any (string_to_array($1::text, ',')::date[]) and state in ('frozen', 'exported')
-)
+-- name: set_days
+-- What the queries below are about, until the transaction ends. They read it in subqueries: once, not for each row.
+select
+    set_config('activity.days', $1::text, true),
+    set_config('activity.first_at', $2::text, true),
+    set_config('activity.end_at', $3::text, true),
+    set_config('max_parallel_workers_per_gather', '0', true)
+
+-- name: frozen_current
+-- Partitions on their way to the archive, in the order in which their rows lie.
+select id, timestamp, source::text, action, entity_type, entity_id, user_id, status::text, metadata
+from activity_logs_current
+where timestamp >= (select current_setting('activity.first_at')::timestamptz)
+    and timestamp < (select current_setting('activity.end_at')::timestamptz)
+    and (timestamp at time zone 'UTC')::date
+        = any ((select string_to_array(current_setting('activity.days'), ',')::date[])::date[])
+
+-- name: frozen_late
+-- Late rows on their way to the archive.
 select l.id, l.timestamp, l.source::text, l.action, l.entity_type, l.entity_id, l.user_id, l.status::text, l.metadata
-from wanted
-join activity_logs_current l
-    on l.timestamp >= day::timestamp at time zone 'UTC' and l.timestamp < (day + 1)::timestamp at time zone 'UTC'
-where late_cut is null
-union all
-select l.id, l.timestamp, l.source::text, l.action, l.entity_type, l.entity_id, l.user_id, l.status::text, l.metadata
-from wanted
-join activity_logs_late l on day = (l.timestamp at time zone 'UTC')::date
-where l.arrived <= late_cut
-    and l.timestamp >= (select min(day) from wanted)::timestamp at time zone 'UTC'
-    and l.timestamp < (select max(day) + 1 from wanted)::timestamp at time zone 'UTC'
-order by timestamp, id
+from activity_logs_late l
+join activity_days d on d.day = (l.timestamp at time zone 'UTC')::date
+where l.timestamp >= (select current_setting('activity.first_at')::timestamptz)
+    and l.timestamp < (select current_setting('activity.end_at')::timestamptz)
+    and d.day = any ((select string_to_array(current_setting('activity.days'), ',')::date[])::date[])
+    and l.arrived <= d.late_cut
+order by l.timestamp
 
 -- name: counted_columns
 -- What metrics count, of events that Postgres holds.
-with wanted as (
-    select day from activity_days where day = any (string_to_array($1::text, ',')::date[])
-),
-bounds as (
-    select
-        min(day)::timestamp at time zone 'UTC' as first_at,
-        (max(day) + 1)::timestamp at time zone 'UTC' as end_at
-    from wanted
-)
 select timestamp, source::text, action, status::text, user_id, entity_type, entity_id
 from activity_logs_current
-where timestamp >= (select first_at from bounds) and timestamp < (select end_at from bounds)
-    and (timestamp at time zone 'UTC')::date in (select day from wanted)
+where timestamp >= (select current_setting('activity.first_at')::timestamptz)
+    and timestamp < (select current_setting('activity.end_at')::timestamptz)
+    and (timestamp at time zone 'UTC')::date
+        = any ((select string_to_array(current_setting('activity.days'), ',')::date[])::date[])
 union all
 select timestamp, source::text, action, status::text, user_id, entity_type, entity_id
 from activity_logs_late
-where timestamp >= (select first_at from bounds) and timestamp < (select end_at from bounds)
-    and (timestamp at time zone 'UTC')::date in (select day from wanted)
+where timestamp >= (select current_setting('activity.first_at')::timestamptz)
+    and timestamp < (select current_setting('activity.end_at')::timestamptz)
+    and (timestamp at time zone 'UTC')::date
+        = any ((select string_to_array(current_setting('activity.days'), ',')::date[])::date[])

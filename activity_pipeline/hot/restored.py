@@ -17,7 +17,7 @@ import adbc_driver_manager
 import psycopg
 import pyarrow as pa
 
-from activity_pipeline.errors import ActivityError, StoreError
+from activity_pipeline.errors import ActivityError, StoreBusyError
 from activity_pipeline.events.content import Content
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.hot.connection import BulkConnection, Statements
@@ -137,7 +137,7 @@ def drop(
     days: Sequence[date],
     *,
     now: datetime | None = None,
-    lock_timeout_s: float = 1.0,
+    lock_timeout_s: float = 0.5,
     tries: int | None = None,
 ) -> list[date]:
     """Drop restored days, a few dozen at a time in one short lock; return those that were dropped.
@@ -147,11 +147,12 @@ def drop(
         days: Days that may be restored or not.
         now: Leave the days whose time is not over by then: somebody may have just extended it.
         lock_timeout_s: Longest that one try waits for the queries that read restored days, and that
-            ingest and new queries wait behind it.
+            ingest and new queries wait behind it. Shorter than Postgres waits before it looks for
+            deadlocks, so that it is us who give way.
         tries: How often it is tried; default: TRIES.
 
     Raises:
-        StoreError: Queries held the days for all that time; some may have been dropped.
+        StoreBusyError: Queries held the days for all that time; some may have been dropped.
     """
     dropped: list[date] = []
     for start in range(0, len(days), DAYS_PER_LOCK):
@@ -160,9 +161,9 @@ def drop(
             try:
                 dropped += _drop_step(connection, step, now, lock_timeout_s)
                 break
-            except psycopg.errors.LockNotAvailable as error:
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
                 if not left:
-                    raise StoreError(
+                    raise StoreBusyError(
                         f"{len(days) - len(dropped)} restored days are being read and stay for now: a query "
                         "holds activity_logs_archive",
                         days=days,

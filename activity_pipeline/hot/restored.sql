@@ -4,23 +4,17 @@ select activity_begin_restore($1::text::date)
 
 -- name: content
 -- Rows of the table and the two sums of their content hash (events/content.py).
-with hashed as (
-    select encode(sha256(convert_to(
-        activity_field(id::text)
-        || activity_field((extract(epoch from timestamp) * 1000000)::bigint::text)
-        || activity_field(source) || activity_field(action)
-        || activity_field(entity_type) || activity_field(entity_id)
-        || activity_field(user_id::text) || activity_field(status) || activity_field(metadata::text),
-        'UTF8'
-    )), 'hex') as hash
-    from activity_logs_restoring
-    offset 0  -- the hash is used twice and must not be computed twice
-)
 select
     count(*),
     coalesce(sum(('x' || substr(hash, 1, 15))::bit(60)::bigint), 0)::text,
     coalesce(sum(('x' || substr(hash, 16, 15))::bit(60)::bigint), 0)::text
-from hashed
+from (
+    select encode(
+        activity_event_hash(id, timestamp, source, action, entity_type, entity_id, user_id, status, metadata),
+        'hex'
+    ) as hash
+    from activity_logs_restoring
+) as events
 
 -- name: index
 -- All the indexes, and its name as a partition.

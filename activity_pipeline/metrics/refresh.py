@@ -90,8 +90,7 @@ def _events(
         columns = ", ".join(held.schema.names)
         relation = connection.from_arrow(held)
         if files:
-            of_days = within(min(day.day for day in days), max(day.day for day in days))
-            cold = connection.read_parquet(files).filter(of_days)
+            cold = connection.read_parquet(files).filter(within([day.day for day in days]))
             relation = cold.select(columns).union(relation)
         yield relation
 

@@ -199,18 +199,20 @@ class SpoolFolder:
         """
         now = time.monotonic()
         if now >= self._measure_at:
-            self._used_bytes = self._measure()
+            self._used_bytes = sum(measure(self.path))
             self._measure_at = now + _MEASURE_S
         if self._used_bytes + size_bytes > self._max_bytes:
             raise OSError(errno.EDQUOT, f"it holds its limit of {self._max_bytes:,} bytes")
         self._used_bytes += size_bytes
 
-    def _measure(self) -> int:
-        used_bytes = 0
-        for producer in self.path.iterdir():
-            with suppress(OSError):  # replayed meanwhile, or not ours to read
-                used_bytes += sum(file.lstat().st_size for file in producer.iterdir())
-        return used_bytes
+
+def measure(path: Path) -> list[int]:
+    """Return the size of each producer's folder in a spool, in bytes."""
+    sizes: list[int] = []
+    for producer in path.iterdir():
+        with suppress(OSError):  # replayed meanwhile, or not ours to read
+            sizes.append(sum(file.lstat().st_size for file in producer.iterdir()))
+    return sizes
 
 
 def _hold(path: Path, lock: int) -> int:

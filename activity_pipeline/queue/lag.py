@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,18 @@ def stream_lag(client: redis.Redis, shard: Shard, offset: EntryId) -> StreamLag:
 def legacy_length(client: redis.Redis) -> int:
     """Return the events in the legacy list, which a drain moves into a stream."""
     return client.llen(LEGACY_LIST.decode())
+
+
+def stored_in(client: redis.Redis, shards: Iterable[Shard]) -> Iterator[tuple[str, int, int]]:
+    """Yield the legacy list, and each stream, that holds anything: its key, entries and bytes of memory.
+
+    Entries count until they are trimmed, also those that Postgres has by now.
+    """
+    # The list first: what moves from it into a stream meanwhile is counted twice rather than not at all.
+    for key in (LEGACY_LIST, *map(stream_key, shards)):
+        entries = legacy_length(client) if key == LEGACY_LIST else client.xlen(key)
+        if entries:
+            yield key.decode(), entries, client.memory_usage(key, samples=0) or 0
 
 
 def _age_s(client: redis.Redis, entry: EntryId) -> float:

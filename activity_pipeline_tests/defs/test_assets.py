@@ -2,108 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from datetime import timedelta
 
 import dagster as dg
 import pytest
 
 from activity_pipeline.archive.files.known import KnownEvents
-from activity_pipeline.definitions import activity_pipeline
 from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, HOT, METRICS, RETIRED, SEALED
-from activity_pipeline.events.days import ONE_DAY, hot_since, today
+from activity_pipeline.events.days import ONE_DAY
 from activity_pipeline.events.model import REASON_TEXT, Rules
 from activity_pipeline.events.model import DeadLetterReason as Reason
 from activity_pipeline.hot.dead_letters import Selection
 from activity_pipeline.ingest.replay import ReplayConfig, replay_stored
-from activity_pipeline_tests.conftest import Running
+from activity_pipeline_tests.defs.platform import (
+    COLD,
+    EDGE,
+    TODAY,
+    Platform,
+    check,
+    failure_of,
+    materialized,
+    moment,
+    records,
+)
 from activity_pipeline_tests.lines import line
 
 pytestmark = [pytest.mark.filterwarnings("ignore::dagster.BetaWarning")]
-
-TODAY = today()
-EDGE = hot_since(TODAY, 30)
-COLD = EDGE - 10 * ONE_DAY
-
-
-@dataclass(frozen=True)
-class Platform:
-    """A pipeline on real servers, and a Dagster to run it."""
-
-    running: Running
-    instance: dg.DagsterInstance
-    definitions: dg.Definitions
-
-    def run(self, job: str, first: date | None = None, last: date | None = None) -> dg.ExecuteInProcessResult:
-        """Run a job, over a range of days where there is one, as a backfill does."""
-        tags = {}
-        if first is not None:
-            tags["dagster/asset_partition_range_start"] = first.isoformat()
-            tags["dagster/asset_partition_range_end"] = (last or first).isoformat()
-        definition = self.definitions.resolve_job_def(job)
-        return definition.execute_in_process(instance=self.instance, tags=tags, raise_on_error=False)
-
-    def succeed(
-        self, job: str, first: date | None = None, last: date | None = None
-    ) -> dg.ExecuteInProcessResult:
-        result = self.run(job, first, last)
-        assert result.success, [event.message for event in result.all_events if event.is_failure]
-        return result
-
-    def send(self, *days: date, each: int = 1, start: int = 0, **fields: Any) -> None:
-        """Queue events on each day and drain them by a run."""
-        lines = [
-            line(start + 1000 * place + number, moment(day, number), **fields)
-            for place, day in enumerate(days)
-            for number in range(each)
-        ]
-        self.running.send(*lines, sequence=start)
-        self.succeed("drain")
-
-    def rows(self, table: str) -> list[str]:
-        """Return a result table's rows as text, in order."""
-        query = {
-            "metrics": "select t::text from activity_metrics_daily t order by 1",
-            "anomalies": "select t::text from activity_anomalies_daily t order by 1",
-        }[table]
-        return [row[0] for row in self.running.statements.execute(query).fetchall()]
-
-
-@pytest.fixture
-def platform(running: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    for name, value in running.settings.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("ACTIVITY_DRAIN_IDLE_S", "0")
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Platform(running, instance, activity_pipeline())
-
-
-def moment(day: date, number: int) -> datetime:
-    """Return an instant of a day, another one for each number."""
-    return datetime.combine(day, time(), tzinfo=UTC) + timedelta(seconds=number)
-
-
-def materialized(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str | None, Mapping[str, Any]]:
-    """Return what a run said of each partition of an asset that it made."""
-    return {
-        event.partition: {name: value.value for name, value in event.materialization.metadata.items()}
-        for event in result.all_events
-        if event.is_step_materialization and event.asset_key == key
-    }
-
-
-def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
-    (evaluation,) = (each for each in result.get_asset_check_evaluations() if each.check_name == name)
-    return evaluation
-
-
-def records(evaluation: dg.AssetCheckEvaluation, name: str) -> list[Mapping[str, Any]]:
-    """Return the rows of a table that a check shows."""
-    value = evaluation.metadata[name]
-    assert isinstance(value, dg.TableMetadataValue)
-    return [record.data for record in value.records]
 
 
 def test_a_drain_reports_each_day_that_it_touched(platform: Platform) -> None:
@@ -174,8 +98,7 @@ def test_a_day_that_is_still_hot_is_refused_and_its_range_with_it(platform: Plat
     before = platform.running.states()
     result = platform.run("archive", EDGE - ONE_DAY, EDGE)
     assert not result.success
-    (failure,) = (event for event in result.all_events if event.is_step_failure)
-    error = failure.step_failure_data.user_failure_data
+    error = failure_of(result).user_failure_data
     assert error is not None
     assert error.description == f"{EDGE} is still hot: days before {EDGE} can be archived"
     assert materialized(result, ARCHIVED) == {}
@@ -304,6 +227,6 @@ def test_a_database_that_is_gone_is_one_readable_line(
     monkeypatch.setenv("ACTIVITY_POSTGRES_DSN", "postgresql://activity@/activity?host=/nowhere")
     result = platform.run("retire")
     assert not result.success
-    (failure,) = (event for event in result.all_events if event.is_step_failure)
-    assert failure.step_failure_data.error is not None
-    assert "Postgres does not answer" in failure.step_failure_data.error.to_string()
+    error = failure_of(result).error
+    assert error is not None
+    assert "Postgres does not answer" in error.to_string()

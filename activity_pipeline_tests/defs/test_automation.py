@@ -2,97 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 from dagster._core.test_utils import freeze_time
 
-from activity_pipeline.definitions import activity_pipeline
 from activity_pipeline.defs.automation import when_cold
-from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DAYS, DRAINED, HOT, METRICS, RETIRED
+from activity_pipeline.defs.partitions import ARCHIVED, DAYS, DRAINED, HOT, METRICS
+from activity_pipeline_tests.defs.ticks import BLOCKING, NOON, Ticks, on
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 
-NOON = datetime(2026, 3, 31, 12, 1, tzinfo=UTC)
 TODAY = NOON.date()
 HOT_DAYS = 30
 LAST_HOT = TODAY - timedelta(days=HOT_DAYS - 1)
 COLD = LAST_HOT - timedelta(days=1)
 LONG_AGO = date(2019, 7, 1)
-TICK = timedelta(seconds=15)
-
-
-class Ticks:
-    """The automation sensor's ticks on a clock of the test's own."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.definitions = activity_pipeline()
-        self.instance = instance
-        self.now = NOON
-        self.cursor: AssetDaemonCursor | None = None
-        self.checks: set[str] = set()
-
-    def tick(self, after: timedelta = TICK) -> dict[str, set[str | None]]:
-        """Let time pass, evaluate, and return the partitions asked for, by asset."""
-        self.now += after
-        with freeze_time(self.now):
-            result = dg.evaluate_automation_conditions(
-                self.definitions, self.instance, evaluation_time=self.now, cursor=self.cursor
-            )
-        self.cursor = result.cursor
-        self.checks = {
-            each.key.name
-            for each in result.results
-            if isinstance(each.key, dg.AssetCheckKey) and not each.true_subset.is_empty
-        }
-        keys = (ARCHIVED, RETIRED, METRICS, ANOMALIES)
-        asked = {key.to_user_string(): set(result.get_requested_partitions(key)) for key in keys}
-        return {name: partitions for name, partitions in asked.items() if partitions}
-
-    def made(self, key: dg.AssetKey, *days: date) -> None:
-        """Report partitions as materialized, a moment after the last tick."""
-        self.now += timedelta(seconds=1)
-        with freeze_time(self.now):
-            for day in days:
-                self.instance.report_runless_asset_event(
-                    dg.AssetMaterialization(key, partition=day.isoformat())
-                )
-
-    def run(self, job: str, day: date, status: dg.DagsterRunStatus) -> dg.DagsterRun:
-        """Begin a run over a day that is, or stays, in a status."""
-        with freeze_time(self.now):
-            run = self.instance.create_run_for_job(
-                self.definitions.resolve_job_def(job), tags={"dagster/partition": day.isoformat()}
-            )
-            self.instance.report_engine_event("started", run)
-            if status is dg.DagsterRunStatus.FAILURE:
-                self.instance.report_run_failed(run)
-        return run
-
-    def answer(self, asked: dict[str, set[str | None]]) -> None:
-        """Do what was asked for."""
-        for name, partitions in asked.items():
-            key = dg.AssetKey(name.split("/"))
-            if None in partitions:
-                with freeze_time(self.now):
-                    self.instance.report_runless_asset_event(dg.AssetMaterialization(key))
-            else:
-                self.made(key, *(date.fromisoformat(str(day)) for day in partitions))
-
-
-@pytest.fixture
-def ticks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ticks]:
-    for name in ("POSTGRES_DSN", "REDIS_URL", "ARCHIVE_URL"):
-        monkeypatch.setenv(f"ACTIVITY_{name}", "nowhere: nothing is run here")
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Ticks(instance)
-
-
-def on(*days: date) -> set[str]:
-    return {day.isoformat() for day in days}
 
 
 def test_nothing_is_asked_for_on_an_empty_instance(ticks: Ticks) -> None:
@@ -153,8 +79,8 @@ def test_what_was_made_before_the_first_tick_is_taken_too(ticks: Ticks) -> None:
 def test_a_late_event_has_its_archived_day_archived_again(ticks: Ticks) -> None:
     ticks.tick()
     ticks.made(HOT, COLD)
-    ticks.answer(ticks.tick())
-    ticks.answer(ticks.tick())
+    for _ in range(3):
+        ticks.answer(ticks.tick())
     assert ticks.tick(timedelta(hours=3)) == {}
     ticks.made(HOT, COLD)
     asked = ticks.tick()
@@ -170,8 +96,7 @@ def test_an_event_that_comes_while_its_day_is_archived_is_not_forgotten(ticks: T
     ticks.made(HOT, COLD)
     assert "archive/events" not in ticks.tick(), "a run is at it"
     ticks.made(ARCHIVED, COLD)
-    with freeze_time(ticks.now):
-        ticks.instance.report_run_failed(run)  # any end will do
+    ticks.fail(run)  # any end will do
     assert ticks.tick()["archive/events"] == on(COLD)
 
 
@@ -231,16 +156,116 @@ def test_today_is_recomputed_once_in_five_minutes(ticks: Ticks) -> None:
     assert 4 <= times <= 6
 
 
-def test_days_are_retired_after_they_were_archived(ticks: Ticks) -> None:
+def archived(ticks: Ticks) -> None:
+    """Have a day archived by a run of automation's, which checks nothing."""
+    ticks.tick()
+    ticks.made(HOT, COLD)
+    ticks.answer(ticks.tick())
+
+
+def test_days_are_retired_after_they_were_archived_and_checked(ticks: Ticks) -> None:
     ticks.tick()
     ticks.made(HOT, COLD)
     asked = ticks.tick()
     assert "archive/retired_days" not in asked
     ticks.answer(asked)
-    asked = ticks.tick()
-    assert asked == {"archive/retired_days": {None}}
-    ticks.answer(asked)
+    assert (ticks.tick(), ticks.checks) == ({}, BLOCKING)
+    ticks.answer({})
+    assert (ticks.tick(), ticks.checks) == ({"archive/retired_days": {None}}, set())
+    ticks.answer({"archive/retired_days": {None}})
     assert [ticks.tick() for _ in range(3)] == [{}, {}, {}]
+
+
+def test_what_blocks_is_a_run_of_its_own_and_the_rest_rides_along(ticks: Ticks) -> None:
+    ticks.tick()
+    ticks.made(HOT, COLD)
+    asked = ticks.tick()
+    (request,) = ticks.requests
+    assert request.partition_key == COLD.isoformat()
+    riding = {key.name for key in request.asset_check_keys or () if key.asset_key == ARCHIVED}
+    assert riding == {"counts_agree", "no_partition_gap"}
+    ticks.answer(asked)
+    ticks.tick()
+    (request,) = ticks.requests
+    assert (request.partition_key, request.asset_selection) == (None, [])
+    assert {key.name for key in request.asset_check_keys or ()} == BLOCKING
+
+
+@pytest.mark.parametrize("failing", sorted(BLOCKING))
+def test_no_day_is_retired_while_a_check_fails_and_all_go_on_when_it_passes(
+    ticks: Ticks, failing: str
+) -> None:
+    archived(ticks)
+    ticks.checked(dict.fromkeys(BLOCKING, True) | {failing: False})
+    assert [ticks.tick(timedelta(minutes=20)) for _ in range(6)] == [{}] * 6
+    ticks.checked({failing: True})
+    assert ticks.tick() == {"archive/retired_days": {None}}
+
+
+def test_a_check_that_failed_is_made_again_once_an_hour(ticks: Ticks) -> None:
+    archived(ticks)
+    ticks.checked({"content_equals": False, "chain_intact": True})
+    checked: list[set[str]] = []
+    for _ in range(9):
+        ticks.tick(timedelta(minutes=20))
+        checked.append(ticks.checks & BLOCKING)
+        if checked[-1]:
+            ticks.checked({"content_equals": False})
+    assert [each for each in checked if each] == [{"content_equals"}] * 3
+
+
+def test_what_passed_before_the_last_export_does_not_count(ticks: Ticks) -> None:
+    archived(ticks)
+    ticks.checked({"content_equals": True, "chain_intact": True})
+    ticks.answer(ticks.tick())
+    ticks.made(ARCHIVED, LONG_AGO)
+    assert (ticks.tick(), ticks.checks) == ({}, BLOCKING)
+    ticks.checked({"content_equals": True})
+    assert ticks.tick() == {}
+    ticks.checked({"chain_intact": True})
+    assert ticks.tick() == {"archive/retired_days": {None}}
+
+
+def test_what_a_run_exported_before_it_failed_is_checked_and_retired(ticks: Ticks) -> None:
+    ticks.tick()
+    run = ticks.run("archive", COLD)
+    ticks.made(ARCHIVED, LONG_AGO, by=run)
+    assert (ticks.tick(), ticks.checks) == ({}, set()), "its own checks may still come"
+    ticks.fail(run)
+    assert (ticks.tick(), ticks.checks) == ({}, BLOCKING)
+    ticks.answer({})
+    assert ticks.tick() == {"archive/retired_days": {None}}
+
+
+def test_a_check_whose_run_breaks_is_not_started_again_at_once(ticks: Ticks) -> None:
+    archived(ticks)
+    ticks.tick()
+    assert ticks.checks == BLOCKING
+    ticks.run("check", status=dg.DagsterRunStatus.FAILURE)
+    asked: list[set[str]] = []
+    for _ in range(8):
+        ticks.tick(timedelta(minutes=15))
+        asked.append(ticks.checks & BLOCKING)
+        if asked[-1]:
+            ticks.run("check", status=dg.DagsterRunStatus.FAILURE)
+    assert [each for each in asked if each] == [BLOCKING] * 2
+
+
+def test_days_that_turned_cold_while_nothing_ran_are_all_archived(ticks: Ticks) -> None:
+    days = [TODAY - timedelta(days=back) for back in range(HOT_DAYS + 3)]
+    ticks.tick()
+    ticks.made(HOT, *days)
+    for _ in range(4):
+        ticks.answer(ticks.tick())
+    assert ticks.tick(timedelta(days=6)).get("archive/events") == on(*days[HOT_DAYS - 6 : HOT_DAYS])
+
+
+def test_the_backlog_is_found_by_an_automation_that_remembers_nothing(ticks: Ticks) -> None:
+    old = [LONG_AGO + timedelta(days=3 * number) for number in range(5)]
+    ticks.made(HOT, *old, LAST_HOT)
+    ticks.made(ARCHIVED, *old[:2])
+    ticks.cursor = None
+    assert ticks.tick()["archive/events"] == on(*old[2:])
 
 
 def test_the_steady_state_asks_for_nothing(ticks: Ticks) -> None:

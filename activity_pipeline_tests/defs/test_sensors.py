@@ -287,6 +287,19 @@ def test_a_failed_run_reaches_the_webhook_once(failures: Failures, webhook: Webh
     assert "the database is gone" in alert["message"]
 
 
+def test_the_alert_says_what_went_wrong_in_a_step(
+    failures: Failures, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIVITY_POSTGRES_DSN", "postgresql://activity@/activity?host=/nowhere")
+    job = activity_pipeline().resolve_job_def("retire")
+    assert not job.execute_in_process(instance=failures.instance, raise_on_error=False).success
+    assert [reaction.error for reaction in failures.tick()] == [None]
+    (alert,) = webhook.taken
+    assert "archive__retired_days: " in alert["message"]
+    assert "StoreError: Postgres does not answer" in alert["message"]
+    assert "Traceback" not in alert["message"]
+
+
 def test_a_channel_that_stumbles_is_tried_again(failures: Failures, webhook: Webhook) -> None:
     webhook.refusals = 2
     failures.fail()

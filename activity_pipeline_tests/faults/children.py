@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -18,11 +19,14 @@ from typing import Any
 
 from activity_pipeline.archive import ArchiveStore, archive_days, expire_days, restore_days
 from activity_pipeline.archive.chain import publish as chain
-from activity_pipeline.archive.days import cycle, export
+from activity_pipeline.archive.chain import sweep
+from activity_pipeline.archive.days import compact as compaction
+from activity_pipeline.archive.days import cycle, erase, export, rewrite
 from activity_pipeline.archive.files.known import KnownEvents
+from activity_pipeline.events.subject import Subject
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
-from activity_pipeline.hot import outbox, restored
+from activity_pipeline.hot import erasures, outbox, restored, subjects
 from activity_pipeline.hot.connection import BulkConnection, connect, open_hot
 from activity_pipeline.hot.dead_letters import Selection
 from activity_pipeline.ingest import DrainConfig, drain, replay
@@ -117,6 +121,57 @@ def expire(dsn: str, now: datetime, crash: str, days_per_lock: int) -> None:
         expire_days(statements, now)
 
 
+def compact(dsn: str, url: str, crash: str) -> None:
+    """Compact, sweeping at once, and die of SIGKILL at a point of COMPACTION_CRASHES."""
+    COMPACTION_CRASHES[crash]()
+    _sweep_at_once()
+    with connect(dsn) as statements:
+        list(compaction.compact(statements, ArchiveStore(url), min_files=2))
+
+
+def archive_on_a_small_disk(
+    dsn: str, url: str, days: Sequence[date], largest_bytes: int, errors: Connection
+) -> None:
+    """Archive and compact where no file can grow beyond a size; send the class and text of what is raised."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes, resource.RLIM_INFINITY))
+    store = ArchiveStore(url)
+    with open_hot(dsn) as (statements, bulk):
+        for operation in (
+            lambda: archive_days(statements, bulk, store, days),
+            lambda: list(compaction.compact(statements, store, min_files=2)),
+        ):
+            try:
+                operation()
+            except Exception as error:
+                errors.send((type(error).__name__, str(error)))
+    errors.send(None)
+
+
+def archive_forever(dsn: str, url: str, edge: date) -> None:
+    """Archive the days before `edge` as they become due, and compact, until killed."""
+    _sweep_at_once()
+    store = ArchiveStore(url)
+    with open_hot(dsn) as (statements, bulk):
+        while not hot_chain.try_lock(statements):
+            time.sleep(0.01)  # Postgres has yet to see that the one before was killed
+        hot_chain.unlock(statements)
+        while True:
+            archive_days(statements, bulk, store, hot.due_days(statements, hot_since=edge))
+            list(compaction.compact(statements, store, min_files=2))
+
+
+def _sweep_at_once() -> None:
+    setattr(compaction, "GRACE_S", 0.0)  # noqa: B010
+
+
+def erase_and_die(dsn: str, url: str, subject: Subject, crash: str) -> None:
+    """Erase a subject and die of SIGKILL at a point of ERASE_CRASHES."""
+    ERASE_CRASHES[crash]()
+    with connect(dsn) as statements:
+        request = erase.Request(subject, "request 17", "tester")
+        erase.erase(statements, ArchiveStore(url), request, lambda _: [])
+
+
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -197,12 +252,56 @@ EXPIRE_CRASHES: dict[str, Callable[[], None]] = {
 }
 """Where an expiry can be told to kill itself."""
 
+
+def _while_compacting() -> None:
+    """Die when a part of the new file is written."""
+    original = getattr(compaction, "write_file")  # noqa: B009 the name that compact looks up
+
+    def dying(store: ArchiveStore, path: str, batches: Iterator[Any]) -> None:
+        original(store, path, itertools.chain(batches, iter(_die, 0)))
+
+    setattr(compaction, "write_file", dying)  # noqa: B010
+
+
+COMPACTION_CRASHES: dict[str, Callable[[], None]] = {
+    "first removal": lambda: _after(ArchiveStore, "remove"),
+    "sweep": lambda: _after(compaction, "sweep"),
+    "half a file": _while_compacting,
+    "write": lambda: _after(compaction, "write_file"),
+    "verify": lambda: _after(compaction, "describe_files"),
+    "sync file": lambda: _after(ArchiveStore, "sync"),
+    "publish": lambda: _after(chain, "publish"),
+    "sync manifest": lambda: _after(ArchiveStore, "sync", call=2),
+    "note": lambda: _after(hot_chain, "note_replaced"),
+    "second publish": lambda: _after(chain, "publish", call=2),
+    "all but the head": lambda: _before(chain.Chain, "note_head"),
+}
+"""Where a compaction can be told to kill itself: the rows of the table in archive/days/compact.py."""
+
+
 DRAIN_CRASHES: dict[str, Callable[[], None]] = {
     "taken": lambda: _before(outbox, "store_batch"),
     "stored": lambda: _before(outbox.OutboxClaim, "delete"),
     "deleted": lambda: _after(outbox.OutboxClaim, "delete"),
 }
 """Where the drain of an outbox can be told to kill itself."""
+
+
+ERASE_CRASHES: dict[str, Callable[[], None]] = {
+    "retire": lambda: _after(erase, "retire_days"),
+    "begin": lambda: _after(erasures, "begin"),
+    "inside delete": lambda: _after(subjects, "note_erased"),
+    "delete": lambda: _after(subjects, "erase_rows"),
+    "first file": lambda: _after(rewrite, "write_file"),
+    "write": lambda: _after(erase, "rewrite"),
+    "receipt": lambda: _after(chain.Chain, "write"),
+    "publish": lambda: _after(chain.Chain, "publish"),
+    "note": lambda: _after(subjects, "erase_copies"),
+    "inside sweep": lambda: _after(ArchiveStore, "remove", call=8),
+    "sweep": lambda: _after(sweep, "sweep"),
+    "vacuum": lambda: _before(erasures, "finish"),
+}
+"""Where an erasure can be told to kill itself: the rows of the table in archive/days/erase.py."""
 
 
 def kill(process: ForkServerProcess) -> None:

@@ -14,4 +14,8 @@ alter table activity_manifests
     drop column day_count;
 comment on column activity_manifests.day is 'The day that it describes';
 comment on column activity_manifests.generation is 'Its generation of that day, from 1';
-alter table activity_days drop column manifest;
+alter table activity_days
+    drop column manifest,
+    drop column exported_rows,
+    drop column exported_hash,
+    drop column exported_versions;

@@ -2,6 +2,13 @@
 alter table activity_days add column manifest text;
 comment on column activity_days.manifest is 'Manifest that the newest generation is in, a path below the archive''s root';
 update activity_days d set manifest = m.name from activity_manifests m where m.day = d.day and m.generation = d.generation;
+alter table activity_days
+    add column exported_rows bigint,
+    add column exported_hash text,
+    add column exported_versions text;
+comment on column activity_days.exported_rows is 'While exported: rows of the generation that Postgres still holds';
+comment on column activity_days.exported_hash is 'While exported: their content hash, which the Parquet has too';
+comment on column activity_days.exported_versions is 'While exported: the row versions that were hashed';
 alter table activity_days add check ((generation = 0) = (manifest is null));
 
 alter table activity_manifests

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -23,6 +23,7 @@ from activity_pipeline.archive.chain.manifest import (
     parse_manifest,
 )
 from activity_pipeline.archive.chain.publish import HEAD, Head
+from activity_pipeline.archive.chain.receipt import FOLDER as RECEIPTS
 from activity_pipeline.archive.chain.signing import signature_fault, split_signature
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
@@ -65,8 +66,14 @@ class Document:
         return split_signature(self.raw)[1] is not None
 
 
-def chain_faults(store: ArchiveStore, documents: Sequence[Document], noted: str | None) -> Iterator[Fault]:
-    """Follow the chain from its first link to its last, and compare with the head that was written down."""
+def chain_faults(documents: Sequence[Document], head: bytes | None, noted: str | None) -> Iterator[Fault]:
+    """Follow the chain from its first link to its last, and compare with the head that was written down.
+
+    Args:
+        documents: The manifests, in order of their numbers.
+        head: Bytes of the head; none where there is no such file.
+        noted: SHA-256 of a manifest that must be one of them.
+    """
     before: Link | None = None
     expected = 0
     for document in documents:
@@ -84,30 +91,35 @@ def chain_faults(store: ArchiveStore, documents: Sequence[Document], noted: str 
     links = {document.manifest.sequence: document.link for document in documents}
     if noted and noted not in {link.sha256 for link in links.values()}:
         yield Fault(HEAD, f"the chain does not go through the head that was noted, {noted}")
-    if not store.exists(HEAD):
-        if documents:
-            yield Fault(HEAD, "is missing")
-        return
+    if head is not None:
+        yield from _head_faults(split_signature(head)[0], links)
+    elif documents:
+        yield Fault(HEAD, "is missing")
+
+
+def _head_faults(raw: bytes, links: Mapping[int, Link]) -> Iterator[Fault]:
     try:
-        document_bytes = split_signature(store.read(HEAD))[0]
-        head = msgspec.json.decode(document_bytes, type=Head)
-    except (msgspec.DecodeError, ArchiveError) as error:
+        head = msgspec.json.decode(raw, type=Head)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         yield Fault(HEAD, f"is not the head of a chain: {error}")
         return
-    if encode(head) != document_bytes:
+    if encode(head) != raw or head.format != FORMAT:
         yield Fault(HEAD, "is not in the bytes that it is published in")
     elif links.get(head.sequence) != head.last:
         yield Fault(HEAD, f"names {head.last.name} as number {head.sequence}, which the chain does not have")
 
 
 def document_faults(
-    store: ArchiveStore, documents: Sequence[Document], public: Sequence[Ed25519PublicKey]
+    store: ArchiveStore,
+    documents: Sequence[Document],
+    head: bytes | None,
+    public: Sequence[Ed25519PublicKey],
 ) -> Iterator[Fault]:
     """Look at the bytes, signature and receipt of each manifest, and at the head's signature."""
     signed = False
     for document in documents:
         manifest = document.manifest
-        if manifest.format == FORMAT and split_signature(document.raw)[0] != manifest.encode():
+        if split_signature(document.raw)[0] != manifest.encode():
             yield Fault(manifest.name, "is not in the bytes that it is published in")
         if document.is_signed:
             signed = True
@@ -117,10 +129,16 @@ def document_faults(
             yield Fault(manifest.name, "is not signed, though one before it is")
         if manifest.receipt:
             yield from _receipt_faults(store, manifest.receipt, document.is_signed, public)
+    linked = {document.manifest.receipt.name for document in documents if document.manifest.receipt}
+    for name in store.list(RECEIPTS):
+        # One of an erasure that found nothing in the archive, or that is under way.
+        raw = b"" if name in linked else store.read(name)
+        if split_signature(raw)[1] is not None and (what := signature_fault(raw, public)):
+            yield Fault(name, what)
     if public and documents and not documents[-1].is_signed:
         yield Fault(documents[-1].manifest.name, "is not signed, and it is the last one")
-    if signed and store.exists(HEAD):
-        yield from _signature_faults(HEAD, store.read(HEAD), public)
+    if signed and head is not None:
+        yield from _signature_faults(HEAD, head, public)
 
 
 def _receipt_faults(
@@ -144,18 +162,31 @@ def _signature_faults(name: str, raw: bytes, public: Sequence[Ed25519PublicKey])
         yield Fault(name, what)
 
 
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A file that is no day's any more.
+
+    Attributes:
+        file: What it was.
+        sequence: Number of the manifest that replaced it.
+    """
+
+    file: DataFile
+    sequence: int
+
+
 @dataclass
 class History:
     """The days, as the manifests taken so far leave them.
 
     Attributes:
         newest: Newest entry of each day.
-        superseded: Files that are no day's any more, and the sequence number of what replaced them.
+        superseded: Files that are no day's any more.
         erased_at: Sequence number of the last erasure.
     """
 
     newest: dict[date, DayEntry] = field(default_factory=dict)
-    superseded: dict[str, int] = field(default_factory=dict)
+    superseded: dict[str, Superseded] = field(default_factory=dict)
     erased_at: int = -1
 
     def take(self, manifest: Manifest) -> Iterator[Fault]:
@@ -166,8 +197,10 @@ class History:
             before = self.newest.get(entry.day)
             yield from (Fault(manifest.name, what) for what in _entry_faults(manifest, entry, before))
             self.newest[entry.day] = entry
-            left = {file.path for file in before.files} - {f.path for f in entry.files} if before else set()
-            self.superseded.update(dict.fromkeys(left, manifest.sequence))
+            kept = {file.path for file in entry.files}
+            for file in before.files if before else []:
+                if file.path not in kept:
+                    self.superseded[file.path] = Superseded(file, manifest.sequence)
 
     def shares(self) -> dict[str, dict[date, DataFile]]:
         """Return each file of the archive, with the share of each day in it."""
@@ -182,7 +215,7 @@ class History:
         for path in sorted(paths):
             if path not in self.superseded:
                 yield Fault(path, "no manifest lists it")
-            elif self.superseded[path] <= self.erased_at:
+            elif self.superseded[path].sequence <= self.erased_at:
                 yield Fault(path, "is still there, though it may hold rows that were erased")
 
 

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -20,14 +20,16 @@ from activity_pipeline.errors import ManifestError
 from activity_pipeline.events.content import EMPTY, Content
 
 FORMAT = "activity-archive/2"
-FIRST_FORMAT = "activity-archive/1"
-"""A manifest of one day, whose entry was not in a list; nobody writes it any more."""
 SCHEMA_VERSION = 1
 FOLDER = "manifests"
 PACKED = re.compile(r"events/packed/(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)\.\d+\.parquet")
 """Path of a file of many days, with its first and last one."""
 
 Operation = Literal["export", "compaction", "erasure"]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+ContentHash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{30}$")]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class DataFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,14 +48,14 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     path: str
-    generation: int
-    size_bytes: int
-    sha256: str
-    row_count: int
+    generation: AtLeastOne
+    size_bytes: Count
+    sha256: Sha256
+    row_count: AtLeastOne
     first_at: datetime
     last_at: datetime
-    content_hash: str
-    file_rows: int | None = None
+    content_hash: ContentHash
+    file_rows: AtLeastOne | None = None
 
     @property
     def content(self) -> Content:
@@ -74,8 +76,8 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
         content_hash: Their content hash.
     """
 
-    row_count: int
-    content_hash: str
+    row_count: Count
+    content_hash: ContentHash
 
     @property
     def content(self) -> Content:
@@ -97,10 +99,10 @@ class DayEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     day: date
-    generation: int
-    row_count: int
-    size_bytes: int
-    content_hash: str
+    generation: AtLeastOne
+    row_count: Count
+    size_bytes: Count
+    content_hash: ContentHash
     files: list[DataFile]
     erased: Erased | None = None
 
@@ -127,7 +129,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    sha256: str
+    sha256: Sha256
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -146,7 +148,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     format: str
     schema_version: int
-    sequence: int
+    sequence: Count
     previous: Link | None
     operation: Operation
     days: list[DayEntry]
@@ -221,21 +223,13 @@ def parse_manifest(raw: bytes, name: str) -> Manifest:
         ManifestError: It is not a manifest that this release reads.
     """
     try:
-        manifest = _decode(split_signature(raw)[0])
-    except (msgspec.DecodeError, KeyError) as error:
+        manifest = msgspec.json.decode(split_signature(raw)[0], type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"{name} is not a manifest: {error}", name=name) from error
-    if manifest.format not in {FORMAT, FIRST_FORMAT} or not manifest.days or manifest.name != name:
+    if manifest.format != FORMAT or not manifest.days or manifest.name != name:
         is_named = manifest.name if manifest.days else "of no day"
         raise ManifestError(f"{name} says that it is {is_named} in format {manifest.format}", name=name)
     return manifest
-
-
-def _decode(document: bytes) -> Manifest:
-    said = msgspec.json.decode(document)
-    if isinstance(said, dict) and said.get("format") == FIRST_FORMAT:
-        of_day = {name: said.pop(name) for name in DayEntry.__struct_fields__ if name != "erased"}
-        said = {**said, "operation": "export", "days": [of_day]}
-    return msgspec.convert(said, Manifest)
 
 
 def publish(store: ArchiveStore, manifest: Manifest, signer: Signer | None) -> str:

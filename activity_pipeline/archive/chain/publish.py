@@ -2,7 +2,7 @@
 
 Postgres knows the chain too. What a crash has published without telling Postgres is found when the
 next operation takes the lock: an export waits for its gate (`Chain.half_done`), and compactions and
-erasures, which have nothing more to prove, are noted as they are.
+erasures, which have nothing more to prove, are noted as they are. What an erasure left on disk goes then.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from activity_pipeline.archive.chain.manifest import (
     read_manifest,
 )
 from activity_pipeline.archive.chain.signing import Signer
+from activity_pipeline.archive.chain.sweep import finish_published
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.hot import chain as hot
@@ -76,7 +77,12 @@ class Published:
             for entry in manifest.days
         ]
         return hot.ManifestRecord(
-            manifest.sequence, manifest.name, self.sha256, manifest.operation, tuple(changes)
+            manifest.sequence,
+            manifest.name,
+            self.sha256,
+            manifest.operation,
+            tuple(changes),
+            manifest.receipt.name if manifest.receipt else None,
         )
 
 
@@ -143,12 +149,18 @@ class Chain:
 
     def note_head(self) -> None:
         """Write where the chain ends now."""
-        if self.last is None:
-            return
-        raw = encode(Head(format=FORMAT, sequence=self.sequence - 1, last=self.last))
-        with self.store.writing(HEAD) as stream:
-            stream.write(self.signer.sign(raw) if self.signer else raw)
-        self.store.sync([HEAD])
+        if self.last is not None:
+            self.write(HEAD, Head(format=FORMAT, sequence=self.sequence - 1, last=self.last))
+
+    def write(self, name: str, document: msgspec.Struct) -> Link:
+        """Write a document beside the chain, signed like it, and sync it."""
+        raw = encode(document)
+        if self.signer:
+            raw = self.signer.sign(raw)
+        with self.store.writing(name) as stream:
+            stream.write(raw)
+        self.store.sync([name])
+        return Link(name=name, sha256=digest(raw))
 
 
 @contextlib.contextmanager
@@ -167,6 +179,7 @@ def open_chain(statements: Statements, store: ArchiveStore, signer: Signer | Non
             chain.sequence, chain.last = head.sequence + 1, Link(name=head.name, sha256=head.sha256)
         before = chain.last
         _adopt(statements, chain)
+        finish_published(statements, store)
         yield chain
         if chain.last != before or not store.exists(HEAD):
             chain.note_head()
@@ -174,11 +187,16 @@ def open_chain(statements: Statements, store: ArchiveStore, signer: Signer | Non
         hot.unlock(statements)
 
 
+def left_by_a_crash(statements: Statements, store: ArchiveStore) -> list[Published]:
+    """Return the end of the chain that Postgres does not know, in order."""
+    unknown = sorted(set(store.list(FOLDER)) - hot.registered_names(statements))
+    left = [Published(*read_manifest(store, name)) for name in unknown]
+    return sorted(left, key=lambda each: each.manifest.sequence)
+
+
 def _adopt(statements: Statements, chain: Chain) -> None:
-    """Take up what a crash left: the end of the chain that Postgres does not know."""
-    unknown = sorted(set(chain.store.list(FOLDER)) - hot.registered_names(statements))
-    left = [Published(*read_manifest(chain.store, name)) for name in unknown]
-    for published in sorted(left, key=lambda each: each.manifest.sequence):
+    """Take up what a crash left."""
+    for published in left_by_a_crash(statements, chain.store):
         if published.manifest.operation == "export":
             chain.half_done.append(published)
         else:

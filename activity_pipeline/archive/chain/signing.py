@@ -78,7 +78,8 @@ def signature_fault(raw: bytes, public: Sequence[Ed25519PublicKey]) -> str | Non
         value = base64.b64decode(signature.ed25519, validate=True)
     except (msgspec.DecodeError, ValueError):
         return "has a signature that cannot be read"
-    if document.removesuffix(_END) + _MARK + msgspec.json.encode(signature) + _END != raw or len(value) != 64:
+    written = msgspec.json.encode(Signature(key=signature.key, ed25519=base64.b64encode(value).decode()))
+    if document.removesuffix(_END) + _MARK + written + _END != raw or len(value) != 64:
         return "has a signature that is not written as one"
     if not public:
         return None

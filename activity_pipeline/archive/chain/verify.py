@@ -14,16 +14,22 @@
     all rows of a file belong to days that list it   rows that are counted twice or by nobody
     deep: rows read back, content hash, first and    a file and its manifest that were forged alike but for
     last timestamp of each day in it                 the content
-    listed: every Parquet file below events/         a file that no manifest vouches for, or that an
+    every file below events/                         a file that no manifest vouches for, or that an
                                                      erasure should have removed
+    bytes of files that a compaction has replaced,   any changed byte, for those who still read them
+    as long as they are there
 
 What no archive can tell of itself is that it is an older copy as a whole, its head included: compare
-with a head noted earlier (`noted`).
+with a head noted earlier (`noted`). Without a key that is trusted, anybody can sign.
+
+Not evidence, and not looked at: `results/` and `views.sql`, which are computed from the events, and
+what else lies in other folders. An export that is under way shows as a file that no manifest lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -33,8 +39,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from activity_pipeline.archive.chain.history import Document, Fault, History, chain_faults, document_faults
 from activity_pipeline.archive.chain.manifest import FOLDER, DataFile, Link
+from activity_pipeline.archive.chain.publish import HEAD
 from activity_pipeline.archive.files.parquet import read_back
-from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.archive.store import ArchiveStore, is_unfinished
 from activity_pipeline.errors import ArchiveError
 
 FILES_AT_ONCE = 4
@@ -52,6 +59,7 @@ class Verification:
         size_bytes: Bytes of them.
         rows: Rows that their manifests say they hold.
         superseded: Files that a compaction has replaced and nobody has swept away yet.
+        unfinished: Files whose writer was killed, or is at it; nobody reads them.
         head: The last manifest of the chain; none in an empty archive.
         faults: What is wrong, in order of the paths.
     """
@@ -63,6 +71,7 @@ class Verification:
     size_bytes: int = 0
     rows: int = 0
     superseded: int = 0
+    unfinished: int = 0
     head: Link | None = None
     faults: list[Fault] = field(default_factory=list)
 
@@ -71,6 +80,8 @@ def verify(
     store: ArchiveStore,
     *,
     days: tuple[date, date] | None = None,
+    only: Collection[date] | None = None,
+    pending: Collection[str] = (),
     deep: bool = False,
     public: Sequence[Ed25519PublicKey] = (),
     noted: str | None = None,
@@ -81,6 +92,8 @@ def verify(
     Args:
         store: The archive.
         days: First and last day whose files are looked at; the chain is always looked at whole.
+        only: Those of the days whose files are looked at.
+        pending: Files that an operation under way may have written, and not published yet.
         deep: Read every row back and compare content, not only the files' bytes.
         public: Keys that are trusted: the end of the chain must be signed with one of them. Without
             any, signatures are not compared with what they sign.
@@ -88,6 +101,9 @@ def verify(
         progress: Told of files done and files in all.
     """
     found = Verification()
+    # What is published meanwhile is in the manifests, which are read last.
+    present = store.find("events")
+    head = store.read(HEAD) if store.exists(HEAD) else None
     documents: list[Document] = []
     for name in store.list(FOLDER):
         try:
@@ -98,40 +114,54 @@ def verify(
     found.manifests = len(documents)
     found.signed = sum(document.is_signed for document in documents)
     found.head = documents[-1].link if documents else None
-    found.faults += chain_faults(store, documents, noted)
-    found.faults += document_faults(store, documents, public)
+    found.faults += chain_faults(documents, head, noted)
+    found.faults += document_faults(store, documents, head, public)
     history = History()
     for document in documents:
         found.faults += history.take(document.manifest)
 
-    present = {path for path in store.find("events") if path.endswith(".parquet")}
     shares = history.shares()
-    found.faults += history.stray_faults(present - set(shares))
-    found.superseded = len(present & set(history.superseded))
-    wanted = [e for e in history.newest.values() if days is None or days[0] <= e.day <= days[1]]
+    whole = {path for path in present if not is_unfinished(path)}
+    found.unfinished = len(present) - len(whole)
+    found.faults += history.stray_faults(whole - set(shares) - set(pending))
+    replaced = {path: history.superseded[path].file for path in whole & set(history.superseded)}
+    found.superseded = len(replaced)
+    wanted = [
+        entry
+        for entry in history.newest.values()
+        if (days is None or days[0] <= entry.day <= days[1]) and (only is None or entry.day in only)
+    ]
     paths = sorted({file.path for entry in wanted for file in entry.files})
     found.days = len(wanted)
     found.files = len(paths)
     found.size_bytes = sum(entry.size_bytes for entry in wanted)
     found.rows = sum(entry.row_count for entry in wanted)
-    found.faults += _file_faults(store, {path: shares[path] for path in paths}, deep=deep, progress=progress)
+    found.faults += file_faults(store, {path: shares[path] for path in paths}, deep=deep, progress=progress)
+    if days is None and only is None:
+        found.faults += _replaced_faults(store, replaced)
     found.faults.sort(key=lambda fault: fault.path)
     return found
 
 
-def _file_faults(
+def file_faults(
     store: ArchiveStore,
     shares: dict[str, dict[date, DataFile]],
     *,
     deep: bool,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Fault]:
-    with (
-        duckdb.connect(":memory:") as connection,
-        ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="verify") as pool,
-    ):
-        read_with = connection if deep else None
-        whats = pool.map(lambda each: _fault_of(store, each[0], each[1], read_with), shares.items())
+    """Compare files with what the manifests say of them: bytes, and content where `deep`.
+
+    Args:
+        store: The archive.
+        shares: The share of each day in each file, by path.
+        deep: Read every row back.
+        progress: Told of files done and files in all.
+    """
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(duckdb.connect(":memory:")) if deep else None
+        pool = stack.enter_context(ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="verify"))
+        whats = pool.map(lambda each: _fault_of(store, each[0], each[1], connection), shares.items())
         for done, (path, what) in enumerate(zip(shares, whats, strict=True), 1):
             progress(done, len(shares))
             if what:
@@ -151,14 +181,32 @@ def _fault_of(
         return "is described in two ways"
     if sum(file.row_count for file in files) != (files[0].file_rows or files[0].row_count):
         return "holds rows that no day lists, or that two days list"
-    if store.size(path) is None:
-        return "is missing"
-    size_bytes, sha256 = store.digest(path)
-    if size_bytes != files[0].size_bytes:
-        return f"has {size_bytes} bytes, not {files[0].size_bytes}"
-    if sha256 != files[0].sha256:
+    what = _bytes_fault(store, files[0])
+    if what is None and connection is not None:
+        what = _content_fault(store, path, days, connection)
+    return what
+
+
+def _bytes_fault(store: ArchiveStore, file: DataFile) -> str | None:
+    try:
+        if store.size(file.path) is None:
+            return "is missing"
+        size_bytes, sha256 = store.digest(file.path)
+    except ArchiveError as error:
+        return str(error)
+    if size_bytes != file.size_bytes:
+        return f"has {size_bytes} bytes, not {file.size_bytes}"
+    if sha256 != file.sha256:
         return "has other bytes than its manifest says (SHA-256)"
-    return _content_fault(store, path, days, connection) if connection else None
+    return None
+
+
+def _replaced_faults(store: ArchiveStore, files: dict[str, DataFile]) -> Iterator[Fault]:
+    """Compare what a compaction has replaced with what it was, unless it was swept away meanwhile."""
+    for path, file in files.items():
+        what = _bytes_fault(store, file)
+        if what and store.exists(path):
+            yield Fault(path, what)
 
 
 def _content_fault(

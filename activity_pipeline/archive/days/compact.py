@@ -6,7 +6,8 @@ not become one. Rows stay the same, and a manifest whose content hashes are thos
 before proves it: one manifest for all days of a file, so that either all of them have moved or none.
 
 crash after   what it leaves                        what the next operation does
-write         a file that no manifest lists         overwrites it, or sweeps it away
+write         a file that no manifest lists, or     overwrites it, or sweeps it away
+              one that has not got its name yet
 publish       a manifest that Postgres does not     notes it
               know: the end of the chain
 note          files that no day lists any more      sweeps them away, GRACE_S after the compaction: whoever
@@ -25,6 +26,7 @@ from activity_pipeline.archive.chain.index import files_of, newest_entries
 from activity_pipeline.archive.chain.manifest import DayEntry, describe_day, file_path, pack_path
 from activity_pipeline.archive.chain.publish import Chain, open_chain
 from activity_pipeline.archive.chain.signing import Signer
+from activity_pipeline.archive.chain.sweep import sweep
 from activity_pipeline.archive.files.describe import describe_files
 from activity_pipeline.archive.files.parquet import stored_rows, write_file
 from activity_pipeline.archive.store import ArchiveStore
@@ -78,7 +80,9 @@ def plan(entries: Mapping[date, DayEntry], *, min_files: int = MIN_FILES) -> lis
             last += unit
         else:
             groups.append(list(unit))
-    return [group for group in groups if len(files_of(group)) >= min_files]
+    worth_it = (group for group in groups if len(files_of(group)) >= min_files)
+    # A file that is shared may skip days that are in the next unit.
+    return [sorted(group, key=lambda entry: entry.day) for group in worth_it]
 
 
 def _units(entries: Mapping[date, DayEntry]) -> list[list[DayEntry]]:
@@ -117,7 +121,7 @@ def compact(
     with open_chain(statements, store, signer) as chain, duckdb.connect(":memory:") as connection:
         chain.must_be_whole()
         entries = newest_entries(store)
-        sweep(statements, chain, entries, grace_s=GRACE_S)
+        sweep(statements, store, entries.values(), grace_s=GRACE_S)
         settled = {d.day for d in hot.list_days(statements) if d.state in {"archived", "reopened"}}
         for group in plan(entries, min_files=min_files):
             if settled.issuperset(entry.day for entry in group):
@@ -135,12 +139,14 @@ def _compact(
         else pack_path(first.day, last.day, chain.sequence)
     )
     with stored_rows(store, list(old), connection) as rows:
-        write_file(store, path, rows)
+        write_file(store, path, rows, packed=len(group) > 1)
     shares = describe_files(store, connection, [path])[path]
     for entry in group:
         share = shares.get(entry.day)
         if (share.held.content if share else None) != (entry.content if entry.row_count else None):
             raise ArchiveError(f"the files of {entry.day} do not hold what its manifest says", day=entry.day)
+    if others := shares.keys() - {entry.day for entry in group}:
+        raise ArchiveError(f"the files of {first.day} hold rows of {min(others)}", day=first.day)
     store.sync([path])
     published = chain.publish(
         "compaction",
@@ -164,19 +170,3 @@ def _compact(
         any_share.size_bytes,
         sum(file.size_bytes for file in old.values()),
     )
-
-
-def sweep(
-    statements: Statements, chain: Chain, entries: Mapping[date, DayEntry], *, grace_s: float
-) -> list[str]:
-    """Delete the event files that no day lists, unless a compaction was less than `grace_s` ago.
-
-    The chain must be held, with no export half done: then nobody is about to list them.
-    """
-    if hot_chain.compacted_within(statements, grace_s):
-        return []
-    listed = set(files_of(entries.values()))
-    strays = [path for path in chain.store.find("events") if path.endswith(".parquet") and path not in listed]
-    for path in strays:
-        chain.store.remove(path)
-    return strays

@@ -6,6 +6,8 @@ verify    the file is read back; its content hash must equal Postgres's (the gat
 publish   the manifest, chained to the one before it; from here on the file is the archive
 retire    the gate a second time, then the rows leave Postgres in one short lock
 
+A day that fails stays where it is, frozen or exported, and is named at the end; the others go on.
+
 crash after   what it leaves                    what the next run does
 freeze        a frozen day                      goes on with the write
 write         a file that no manifest lists     writes it anew under the same name
@@ -21,6 +23,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from activity_pipeline.archive.chain.signing import Signer
+from activity_pipeline.archive.days.bad import BadDays
 from activity_pipeline.archive.days.export import ArchivedDay, export_days
 from activity_pipeline.archive.days.retire import retire_days
 from activity_pipeline.archive.store import ArchiveStore
@@ -36,8 +39,10 @@ def archive_days(
 ) -> list[ArchivedDay]:
     """Export days and retire them, and those that an earlier run left exported; returns the exported.
 
-    See `export_days` and `retire_days`.
+    A day that does not pass the gate keeps no other. See `export_days` and `retire_days`.
     """
-    exported = list(export_days(statements, bulk, store, days, signer))
-    retire_days(statements, store, sorted({*days, *(each.day for each in exported)}))
+    bad = BadDays()
+    exported = list(export_days(statements, bulk, store, days, signer, bad))
+    retire_days(statements, store, sorted({*days, *(each.day for each in exported)}), bad)
+    bad.check()
     return exported

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
 import duckdb
+import pyarrow as pa
 
-from activity_pipeline.archive.chain.index import entries_of
 from activity_pipeline.archive.chain.manifest import DataFile, DayEntry, describe_day, file_path
 from activity_pipeline.archive.chain.publish import Chain, Published, open_chain
 from activity_pipeline.archive.chain.signing import Signer
+from activity_pipeline.archive.days.bad import BadDays
 from activity_pipeline.archive.files.describe import describe_files
 from activity_pipeline.archive.files.known import known_ids
 from activity_pipeline.archive.files.parquet import write_days
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.events.content import EMPTY, Content
+from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import BulkConnection, Statements
+from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.reader import frozen_rows
 
 DAYS_PER_STEP = 200
@@ -58,21 +63,35 @@ def export_days(
     store: ArchiveStore,
     days: Sequence[date],
     signer: Signer | None = None,
+    bad: BadDays | None = None,
 ) -> Iterator[ArchivedDay]:
     """Freeze, write, verify and publish days, in order; yields each as it is published.
 
-    Days already exported are left as they are. One run at a time: the chain has one end.
+    Days already exported are left as they are. One run at a time: the chain has one end. A day that
+    fails stays frozen, and the others go on.
+
+    Args:
+        statements: Postgres, for statements.
+        bulk: Postgres, for rows.
+        store: The archive.
+        days: Those to export, in any order.
+        signer: Signs the manifests, where there is one.
+        bad: Takes the days that fail, which are then not raised.
 
     Raises:
-        GateError: A day's Parquet differs from Postgres; nothing of its step was published.
+        GateError: A day's Parquet differs from Postgres; the day was not published.
+        BadDaysError: Several days failed.
         ArchiveError: The store cannot be written, or another operation is under way.
     """
+    failed = BadDays() if bad is None else bad
     with open_chain(statements, store, signer) as chain, duckdb.connect(":memory:") as connection:
-        export = _Export(statements, bulk, chain, connection)
+        export = _Export(statements, bulk, chain, connection, failed)
         yield from export.finish_half_done()
         for start in range(0, len(days), DAYS_PER_STEP):
             chunk = hot.freeze(statements, sorted(days)[start : start + DAYS_PER_STEP])
             yield from export.step([day for day in chunk if day.state == "frozen"])
+    if bad is None:
+        failed.check()
 
 
 @dataclass
@@ -84,12 +103,14 @@ class _Export:
         bulk: Postgres, for rows.
         chain: The chain, whose end it holds.
         connection: A DuckDB connection.
+        bad: Takes the days that fail.
     """
 
     statements: Statements
     bulk: BulkConnection
     chain: Chain
     connection: duckdb.DuckDBPyConnection
+    bad: BadDays
 
     def finish_half_done(self) -> Iterator[ArchivedDay]:
         """Take what a crash published without telling Postgres as it is, once it has passed the gate."""
@@ -104,58 +125,72 @@ class _Export:
                     day=entry.day,
                 )
         added = {entry.day: entry.added() for entry in entries}
-        hot.check_gate(hot.content_of(self.statements, list(added)), added)
+        held = hot.held_of(self.statements, list(added))
+        hot.check_gate({day: each.content for day, each in held.items()}, added)
         for published in self.chain.half_done:
             self.chain.advance(published)
-            yield self._mark(published)
+            yield self._mark(published, held)
 
     def step(self, frozen: list[hot.Day]) -> Iterator[ArchivedDay]:
-        """Take frozen days through the steps."""
-        if not frozen:
-            return
+        """Take frozen days through the steps; a day that fails one of them goes no further."""
         store = self.chain.store
         older = self._older_files(frozen)
-        for day in older:
-            self._drop_known(day, older[day])
-        generations = {day.day: day.generation + 1 for day in frozen}
+        for day in (day for day in frozen if day.day in older):
+            with self.bad.keeping(day.day):
+                self._drop_known(day, older[day.day])
+        sound = [day for day in frozen if day.day not in self.bad.errors]
+        if not sound:
+            return
+        generations = {day.day: day.generation + 1 for day in sound}
         paths = {day: file_path(day, generation) for day, generation in generations.items()}
-        with frozen_rows(self.bulk, list(paths)) as rows:
-            written = [paths[day] for day in write_days(store, rows, paths)]
-        files = describe_files(store, self.connection, written)
-        added = {day: [files[path][day].of(generations[day])] for day, path in paths.items() if path in files}
-        hot.check_gate(
-            hot.content_of(self.statements, list(generations)),
+        # Frozen rows stay as they are, so Postgres hashes them while they are written and read back.
+        with ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
+            hashing = pool.submit(hot.held_of, self.statements, list(generations))
+            with contextlib.closing(frozen_rows(self.bulk, sound)) as rows:
+                written = [paths[day] for day in write_days(store, rows, paths)]
+            described = describe_files(store, self.connection, written)
+            held = hashing.result()
+        added = {
+            day: [described[path][day].of(generations[day])]
+            for day, path in paths.items()
+            if path in described
+        }
+        self.bad.errors |= hot.gate_errors(
+            {day: each.content for day, each in held.items()},
             {day: _sum(added.get(day, [])) for day in generations},
         )
-        store.sync(written)
+        passed = [day for day in generations if day not in self.bad.errors]
+        store.sync([paths[day] for day in passed if day in added])
         published = [
             self.chain.publish(
                 "export",
-                [describe_day(day, generation, [*older.get(day, []), *added.get(day, [])])],
+                [describe_day(day, generations[day], [*older.get(day, []), *added.get(day, [])])],
             )
-            for day, generation in generations.items()
+            for day in passed
         ]
         store.sync([each.manifest.name for each in published])
         for each in published:
-            yield self._mark(each)
+            yield self._mark(each, held)
 
-    def _mark(self, published: Published) -> ArchivedDay:
-        hot_chain.note_exported(self.statements, published.record)
+    def _mark(self, published: Published, held: Mapping[date, Held]) -> ArchivedDay:
+        hot_chain.note_exported(self.statements, published.record, held)
         manifest = published.manifest
         return ArchivedDay(manifest.days[0], manifest.name, published.sha256)
 
     def _older_files(self, frozen: list[hot.Day]) -> dict[date, list[DataFile]]:
         manifests = {day.day: day.manifest for day in frozen if day.manifest}
-        return {day: entry.files for day, entry in entries_of(self.chain.store, manifests).items()}
+        return {day: entry.files for day, entry in self.bad.entries_of(self.chain.store, manifests).items()}
 
-    def _drop_known(self, day: date, older: list[DataFile]) -> None:
+    def _drop_known(self, day: hot.Day, older: list[DataFile]) -> None:
         """Remove late rows that an older generation holds: ingest could not ask the archive at the time."""
-        with frozen_rows(self.bulk, [day]) as rows:
-            late = rows.read_all()
+        late = pa.Table.from_batches(frozen_rows(self.bulk, [day]), EVENT_SCHEMA)
         paths = [file.path for file in older]
-        known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
+        try:
+            known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
+        except duckdb.Error as error:
+            raise ArchiveError(f"its older files cannot be read: {error}", day=day) from error
         if len(known):
-            hot.drop_known(self.statements, day, known["timestamp"].to_pylist(), known["id"].to_pylist())
+            hot.drop_known(self.statements, day.day, known["timestamp"].to_pylist(), known["id"].to_pylist())
 
 
 def _sum(files: list[DataFile]) -> Content:

@@ -6,7 +6,8 @@ took, which must be what the manifest says, and the table becomes a partition of
 twice; the generations that follow while a day is restored join it as they are retired.
 
 It holds no lock on the archive: an export or a compaction goes on beside it. Where one has made the
-day another meanwhile, it is loaded anew.
+day another meanwhile, it is loaded anew. An erasure waits for the day that is being restored, and
+nothing is restored until the erasure is through: files may still hold what it takes.
 
 crash after   what it leaves                            what the next one does
 load          nothing: Postgres drops the table         loads the day
@@ -30,20 +31,17 @@ import pyarrow as pa
 from activity_pipeline.archive.chain.manifest import DataFile, DayEntry, Manifest, read_manifest
 from activity_pipeline.archive.files.describe import check_bytes
 from activity_pipeline.archive.files.parquet import stored_rows
-from activity_pipeline.archive.files.within import slices
+from activity_pipeline.archive.files.within import within
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError, GateError, ManifestError
 from activity_pipeline.events.content import EMPTY
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
-from activity_pipeline.hot import restored
+from activity_pipeline.hot import erasures, restored
 from activity_pipeline.hot.connection import BulkConnection, Statements
 
 TRIES = 3
 """How often a day is loaded whose archive becomes another one meanwhile."""
-
-ROWS_PER_SLICE = 250_000
-"""Rows that are put in order at a time, about: a day of more is read in equal parts, which bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def expire_days(statements: Statements, now: datetime) -> list[date]:
     """Drop the restored days whose time is over; return them.
 
     Raises:
-        StoreError: Queries read them for as long as we waited.
+        StoreBusyError: Queries read them for as long as we waited.
     """
     return restored.drop(statements, restored.days_over(statements, now), now=now)
 
@@ -98,7 +96,7 @@ def give_back_days(statements: Statements, days: Collection[date]) -> list[date]
     """Drop restored days, whatever their time; return those that were restored.
 
     Raises:
-        StoreError: Queries read them for as long as we waited.
+        StoreBusyError: Queries read them for as long as we waited.
     """
     held = [day.day for day in hot.list_days(statements, days) if day.restored_until]
     return restored.drop(statements, held)
@@ -149,7 +147,9 @@ class _Restore:
         with restored.restoring(self.bulk, day) as table:
             if table is None:
                 return None
-            held = table.fill(self._rows(day, files))
+            if erasures.list_erasures(self.statements, unfinished=True):
+                raise ArchiveError("an erasure is under way, or was interrupted and must be run again first")
+            held = table.fill(self._rows(day, files) if files else [])
             if held != said:
                 raise GateError(
                     f"{day}: Postgres took {held.rows} events ({held.digest}) from the Parquet, the manifest "
@@ -162,12 +162,11 @@ class _Restore:
             return RestoredDay(day, held.rows, until, extended=False) if table.attach(seen, until) else None
 
     def _rows(self, day: date, files: list[DataFile]) -> Iterator[pa.RecordBatch]:
-        """Stream a day's rows, ordered by timestamp; raises ArchiveError where a file cannot be read."""
-        count = -(-sum(file.row_count for file in files) // ROWS_PER_SLICE)
+        """Stream a day's rows; raises ArchiveError where a file cannot be read."""
+        paths = [file.path for file in files]
         try:
-            for where in slices(day, count):
-                with stored_rows(self.store, [file.path for file in files], self.connection, where) as rows:
-                    yield from rows
+            with stored_rows(self.store, paths, self.connection, within([day])) as rows:
+                yield from rows
         except (duckdb.Error, OSError) as error:
             raise ArchiveError(f"the archive of {day} cannot be read: {error}", day=day) from error
 

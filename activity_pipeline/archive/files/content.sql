@@ -1,30 +1,23 @@
 -- Content hash (events/content.py) of each day in each file of $files, with its rows and first and last timestamp.
-with fields as (
+with hashed as (
     select
         filename,
         epoch_us(timestamp) as us,
-        [
-            id::varchar, epoch_us(timestamp)::varchar, source, action, entity_type, entity_id,
-            user_id::varchar, status, metadata::varchar
-        ] as texts
+        sha256(
+            id::blob
+            || (epoch_us(timestamp) - 946684800000000)::bit::blob
+            || (
+                strlen(source)::bigint
+                + (strlen(action)::bigint << 9)
+                + (coalesce(strlen(entity_type) + 1, 0)::bigint << 19)
+                + (coalesce(strlen(entity_id) + 1, 0)::bigint << 28)
+                + (strlen(status)::bigint << 40)
+                + ((user_id is not null)::bigint << 48)
+            )::bit::blob
+            || coalesce(user_id::blob, ''::blob)
+            || encode(concat(source, action, entity_type, entity_id, status, metadata))
+        ) as hash
     from read_parquet($files, filename = true)
-),
-hashed as (
-    select
-        filename,
-        us,
-        sha256(concat(
-            strlen(texts[1]) || ':' || texts[1],
-            strlen(texts[2]) || ':' || texts[2],
-            strlen(texts[3]) || ':' || texts[3],
-            strlen(texts[4]) || ':' || texts[4],
-            coalesce(strlen(texts[5]) || ':' || texts[5], '-'),
-            coalesce(strlen(texts[6]) || ':' || texts[6], '-'),
-            coalesce(strlen(texts[7]) || ':' || texts[7], '-'),
-            strlen(texts[8]) || ':' || texts[8],
-            coalesce(strlen(texts[9]) || ':' || texts[9], '-')
-        )) as hash
-    from fields
 )
 select
     filename,

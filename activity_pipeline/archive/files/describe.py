@@ -56,8 +56,12 @@ def describe_files(
     Raises:
         ArchiveError: A file cannot be read.
     """
+    try:
+        held_by_path = read_back(store, paths, connection)
+    except duckdb.Error as error:
+        raise ArchiveError(f"what was written cannot be read back: {error}") from error
     described: dict[str, dict[date, Share]] = {}
-    for path, days in read_back(store, paths, connection).items():
+    for path, days in held_by_path.items():
         size_bytes, sha256 = store.digest(path)
         file_rows = sum(held.content.rows for held in days.values())
         described[path] = {

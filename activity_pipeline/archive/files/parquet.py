@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from activity_pipeline.archive.files.layout import DAY, FILE_SCHEMA, OPTIONS, PACK, Layout, arrange
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.content import Content
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.events.model import FIELDS
 
-ROWS_PER_GROUP = 122_880
-"""DuckDB scans a row group per thread, and its own vectors divide this."""
+ROWS_PER_READ = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,46 +35,49 @@ class ReadBack:
 def write_days(
     store: ArchiveStore, batches: Iterable[pa.RecordBatch], paths: dict[date, str]
 ) -> Iterator[date]:
-    """Write a stream of events, ordered by timestamp, as one file per day; yield each day as it is done.
+    """Write a stream of events as one file per day; yield each day as it is done.
 
-    Memory holds one row group. A day without events gets no file.
+    Memory holds two runs (files/layout.py). A day without events gets no file.
 
     Args:
         store: The archive.
-        batches: EVENT_SCHEMA.
+        batches: EVENT_SCHEMA, one day's rows after another's.
         paths: Path of each day's file; the stream holds no other day.
     """
     current: date | None = None
     with contextlib.ExitStack() as stack:
-        writer: _DayWriter | None = None
+        file: _OpenFile | None = None
         for batch in batches:
             for day, rows in _by_day(batch):
-                if day != current or writer is None:
+                if day != current or file is None:
                     stack.close()
                     if current is not None:
                         yield current
                     current = day
-                    writer = stack.enter_context(_open_day(store, paths[day]))
-                writer.add(rows)
+                    file = stack.enter_context(_open_file(store, paths[day], DAY))
+                file.add(rows)
         stack.close()
     if current is not None:
         yield current
 
 
-def write_file(store: ArchiveStore, path: str, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write a stream of events, ordered by timestamp, as one file; none where there is no event.
+def write_file(
+    store: ArchiveStore, path: str, batches: Iterable[pa.RecordBatch], *, packed: bool = False
+) -> None:
+    """Write a stream of events as one file; none where there is no event.
 
     Args:
         store: The archive.
         path: Relative to the archive's root.
         batches: EVENT_SCHEMA.
+        packed: Whether it is a file of many days.
     """
     with contextlib.ExitStack() as stack:
-        writer: _DayWriter | None = None
+        file: _OpenFile | None = None
         for batch in batches:
-            if writer is None:
-                writer = stack.enter_context(_open_day(store, path))
-            writer.add(batch)
+            if file is None:
+                file = stack.enter_context(_open_file(store, path, PACK if packed else DAY))
+            file.add(batch)
 
 
 @contextlib.contextmanager
@@ -83,7 +87,7 @@ def stored_rows(
     connection: duckdb.DuckDBPyConnection,
     where: duckdb.Expression | None = None,
 ) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Stream the rows of files, ordered by timestamp and id, as EVENT_SCHEMA; those of a condition alone."""
+    """Stream the rows of files, as they lie in them, as EVENT_SCHEMA; those of a condition alone."""
     store.register(connection)
     with connection.cursor() as cursor:
         cursor.execute("set timezone = 'UTC'")
@@ -91,48 +95,66 @@ def stored_rows(
         rows = cursor.read_parquet([store.duckdb_path(path) for path in paths])
         if where is not None:
             rows = rows.filter(where)
-        ordered = rows.select(", ".join(FIELDS)).order("timestamp, id")
-        yield (batch.cast(EVENT_SCHEMA) for batch in ordered.to_arrow_reader(ROWS_PER_GROUP))
+        reader = rows.select(", ".join(FIELDS)).to_arrow_reader(ROWS_PER_READ)
+        yield (batch.cast(EVENT_SCHEMA) for batch in reader)
 
 
-class _DayWriter:
-    """Gathers rows into row groups of one size."""
+class _OpenFile:
+    """A file under way: while one run is sorted and encoded, the next one is gathered."""
 
-    def __init__(self, writer: pq.ParquetWriter) -> None:
+    def __init__(self, writer: pq.ParquetWriter, layout: Layout, pool: ThreadPoolExecutor) -> None:
         self.writer = writer
-        self.pending: list[pa.RecordBatch] = []
+        self.layout = layout
+        self.pool = pool
+        self.gathered: list[pa.RecordBatch] = []
         self.rows = 0
+        self.under_way: Future[None] | None = None
 
     def add(self, rows: pa.RecordBatch) -> None:
-        self.pending.append(rows)
+        self.gathered.append(rows)
         self.rows += len(rows)
-        while self.rows >= ROWS_PER_GROUP:
-            self._write(ROWS_PER_GROUP)
+        while self.rows >= self.layout.rows_per_run:
+            run = self._take(self.layout.rows_per_run)
+            self._wait()
+            self.under_way = self.pool.submit(self._write, run)
 
-    def flush(self) -> None:
+    def finish(self) -> None:
+        self._wait()
         if self.rows:
-            self._write(self.rows)
+            self._write(self._take(self.rows))
 
-    def _write(self, count: int) -> None:
-        pending = pa.Table.from_batches(self.pending)
-        self.writer.write_table(pending.slice(0, count), row_group_size=count)
-        self.pending = pending.slice(count).to_batches()
+    def _take(self, count: int) -> pa.Table:
+        gathered = pa.Table.from_batches(self.gathered)
+        self.gathered = gathered.slice(count).to_batches()
         self.rows -= count
+        return gathered.slice(0, count)
+
+    def _wait(self) -> None:
+        if self.under_way:
+            self.under_way.result()
+
+    def _write(self, run: pa.Table) -> None:
+        order = arrange(run, self.layout)
+        run = run.append_column(FILE_SCHEMA.field("date"), pc.cast(run["timestamp"], pa.date32()))
+        for start in range(0, len(run), self.layout.rows_per_group):
+            rows = run.take(order.slice(start, self.layout.rows_per_group))
+            self.writer.write_table(rows, row_group_size=len(rows))
 
 
 @contextlib.contextmanager
-def _open_day(store: ArchiveStore, path: str) -> Iterator[_DayWriter]:
+def _open_file(store: ArchiveStore, path: str, layout: Layout) -> Iterator[_OpenFile]:
     with (
         store.writing(path) as stream,
-        pq.ParquetWriter(stream, EVENT_SCHEMA, compression="zstd", compression_level=3) as writer,
+        pq.ParquetWriter(stream, FILE_SCHEMA, **OPTIONS) as writer,
+        ThreadPoolExecutor(1, thread_name_prefix="encode") as pool,
     ):
-        day = _DayWriter(writer)
-        yield day
-        day.flush()
+        file = _OpenFile(writer, layout, pool)
+        yield file
+        file.finish()
 
 
 def _by_day(batch: pa.RecordBatch) -> Iterator[tuple[date, pa.RecordBatch]]:
-    """Cut a batch, ordered by timestamp, at midnight UTC."""
+    """Cut a batch where the next row is of another day in UTC."""
     days = pc.cast(batch.column("timestamp"), pa.date32())
     runs = pc.run_end_encode(days)
     start = 0

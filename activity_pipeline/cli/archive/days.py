@@ -57,7 +57,7 @@ def run(days: tuple[date, date] | None, as_json: bool) -> None:
     from activity_pipeline.archive import ArchiveStore, archive_days, expire_days
     from activity_pipeline.archive.analyst.views import publish_views
     from activity_pipeline.archive.chain.signing import load_signer
-    from activity_pipeline.errors import StoreError
+    from activity_pipeline.errors import StoreBusyError
     from activity_pipeline.events.days import hot_since, today
     from activity_pipeline.hot.connection import open_hot
     from activity_pipeline.hot.days import due_days
@@ -67,12 +67,15 @@ def run(days: tuple[date, date] | None, as_json: bool) -> None:
         store = ArchiveStore(settings.archive_root)
         try:
             expire_days(statements, datetime.now(UTC))
-        except StoreError as error:
+        except StoreBusyError as error:
             click.echo(f"warning: {error}", err=True)
         due = due_days(statements, hot_since=hot_since(today(), settings.hot_days))
         wanted = [day for day in due if days is None or days[0] <= day <= days[1]]
-        archived = archive_days(statements, bulk, store, wanted, load_signer(settings.archive_signing_key))
-        publish_views(store)
+        signer = load_signer(settings.archive_signing_key)
+        try:
+            archived = archive_days(statements, bulk, store, wanted, signer)
+        finally:
+            publish_views(store)
     rows = [
         {
             "day": each.day,

@@ -44,7 +44,7 @@ def verify(
     """Verify an archive by its own files, without any server: chain, signatures, bytes and content.
 
     Note the head that it prints: an archive cannot tell by itself that it is an older copy of itself.
-    Exit 1 where anything is not as it was published.
+    Exit 1 where anything is not as it was published, and where there is no archive at all.
 
     Example: activity-pipeline archive verify --root /mnt/copy --deep
     """
@@ -70,6 +70,8 @@ def verify(
         "head": head,
     }
     faults = [{"path": fault.path, "what": fault.what} for fault in found.faults]
+    if not found.manifests and not faults:
+        faults = [{"path": store.url, "what": "there is no archive here: not one manifest"}]
     if as_json:
         print_json({**figures, "faults": faults})
     else:

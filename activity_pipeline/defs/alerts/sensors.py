@@ -18,6 +18,19 @@ def describe(job: str, run_id: str, error: str) -> Alert:
     return Alert(title=f"Run of {job} failed", body=f"Run {run_id}: {error}", severity="critical")
 
 
+def explain(failures: Sequence[dg.DagsterEvent], message: str) -> str:
+    """Return what the failed steps of a run say, each in a line; the run's own message where none does."""
+    return "\n".join(_why(event) for event in failures) or message
+
+
+def _why(event: dg.DagsterEvent) -> str:
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return f"{event.step_key}: {failure.user_failure_data.description}"
+    error = failure.error.cause or failure.error if failure.error else None
+    return f"{event.step_key}: {error.message.strip() if error else event.message}"
+
+
 def send_patiently(alert: Alert, urls: Sequence[str], *, pauses_s: Sequence[float]) -> int:
     """Send an alert, anew after each pause where no channel took it; return how many took it.
 
@@ -43,6 +56,7 @@ def run_failed(context: dg.RunFailureSensorContext) -> None:
     Dagster does not come back to this one, which is why the attempts are made here.
     """
     run = context.dagster_run
-    alert = describe(run.job_name, run.run_id, context.failure_event.message or "no message")
+    why = explain(context.get_step_failure_events(), context.failure_event.message or "no message")
+    alert = describe(run.job_name, run.run_id, why)
     delivered = send_patiently(alert, split_list(load_settings().alert_urls), pauses_s=PAUSES_S)
     context.log.info("%s: taken by %d channels", alert.title, delivered)

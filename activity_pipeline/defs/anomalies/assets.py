@@ -13,6 +13,7 @@ from activity_pipeline.defs.automation import when_recomputed
 from activity_pipeline.defs.metadata import about, table
 from activity_pipeline.defs.metrics.assets import NIGHTLY
 from activity_pipeline.defs.partitions import ANOMALIES, DAYS, METRICS, OWNERS
+from activity_pipeline.defs.pools import COMPUTE
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import today
 from activity_pipeline.hot.results import read_table
@@ -32,7 +33,7 @@ CHECKED_DAYS = 7
     group_name="anomalies",
     kinds={"polars", "postgres"},
     owners=OWNERS,
-    pool="compute",
+    pool=COMPUTE,
     description="Spikes, drops, failure rates and silent sources, each with a sentence that explains it.",
     metadata=about("activity_anomalies_daily", pa.schema(ANOMALY_SCHEMA.to_frame().to_arrow().schema)),
 )

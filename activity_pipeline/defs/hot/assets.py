@@ -6,6 +6,7 @@ import dagster as dg
 
 from activity_pipeline.defs.metadata import about
 from activity_pipeline.defs.partitions import DAYS, DRAINED, HOT, OWNERS, SEALED
+from activity_pipeline.defs.pools import SEAL
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import hot_since, today
 from activity_pipeline.events.judge import EVENT_SCHEMA
@@ -29,7 +30,7 @@ hot_events = dg.AssetSpec(
     group_name="hot",
     kinds={"postgres"},
     owners=OWNERS,
-    pool="seal",
+    pool=SEAL,
     description="Days that have ended, with all their indexes. Rows that come later still go in.",
     metadata=about("activity_logs_current", EVENT_SCHEMA),
 )

@@ -8,6 +8,7 @@ import dagster as dg
 from activity_pipeline.defs.automation import when_updated_this_hour
 from activity_pipeline.defs.metadata import table
 from activity_pipeline.defs.partitions import DRAINED, HOT, OWNERS
+from activity_pipeline.defs.pools import INGEST
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.events.model import REASON_TEXT, DeadLetterReason
@@ -24,7 +25,7 @@ CHECKED_DAYS = 7
     group_name="ingest",
     kinds={"redis", "postgres"},
     owners=OWNERS,
-    pool="ingest",
+    pool=INGEST,
     description="Events taken from queue and outboxes into the hot table, each once, until they are idle.",
 )
 def drained_events(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult[None]:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from activity_pipeline.defs.jobs import drain_job
 from activity_pipeline.defs.partitions import SETTINGS
+from activity_pipeline.defs.pools import make_pools_known
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.errors import StoreError
 from activity_pipeline.hot.connection import connect as connect_hot
@@ -102,6 +103,7 @@ def recent_drains(records: Sequence[dg.RunRecord], *, now_s: float) -> RecentDra
 def queue_backlog(context: dg.SensorEvaluationContext, pipeline: Pipeline) -> dg.RunRequest | dg.SkipReason:
     """Watch queue and outboxes until a drain should start or the tick's time is up."""
     ends = time.monotonic() + WATCH_S
+    make_pools_known(context.instance)
     with connect(pipeline.redis_url) as client, watch_outboxes(pipeline.drain_config.outboxes) as rows:
         while True:
             entries = backlog(client, SETTINGS.queue_shards) + rows()

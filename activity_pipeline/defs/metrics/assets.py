@@ -9,6 +9,7 @@ from activity_pipeline.archive.analyst.views import publish_views
 from activity_pipeline.defs.automation import when_touched
 from activity_pipeline.defs.metadata import about
 from activity_pipeline.defs.partitions import ARCHIVED, DAYS, HOT, METRICS, OWNERS
+from activity_pipeline.defs.pools import COMPUTE
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import today
 from activity_pipeline.hot.results import stale_days
@@ -28,7 +29,7 @@ NIGHTLY = dg.FreshnessPolicy.cron(deadline_cron="0 2 * * *", lower_bound_delta=t
     group_name="metrics",
     kinds={"duckdb", "postgres"},
     owners=OWNERS,
-    pool="compute",
+    pool=COMPUTE,
     description="Events counted by day, source, action and status, from wherever they live.",
     metadata=about("activity_metrics_daily", METRICS_SCHEMA),
 )

@@ -130,6 +130,7 @@ def test_the_plan(days: list[tuple[int, int]], min_files: int) -> None:
     assert len(placed) == len(set(placed))
     for group in groups:
         paths = set(files_of(group))
+        assert [entry.day for entry in group] == sorted(entry.day for entry in group)
         assert len(paths) >= min_files
         outside = [entry for day, entry in entries.items() if day not in {e.day for e in group}]
         assert not paths & set(files_of(outside))

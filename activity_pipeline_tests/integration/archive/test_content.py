@@ -12,22 +12,32 @@ from uuid import UUID
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from activity_pipeline.archive import ArchiveStore, open_duckdb
-from activity_pipeline.archive.files.parquet import read_back, write_days
+from activity_pipeline.archive.files.parquet import read_back, stored_rows, write_days
 from activity_pipeline.events.content import LANE, Content
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.events.model import FIELDS
-from activity_pipeline.hot.days import content_of, freeze
+from activity_pipeline.hot.days import content_of, freeze, list_days
 from activity_pipeline.hot.reader import frozen_rows
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.archive.conftest import Cold
 from activity_pipeline_tests.lines import event
 
-DAYS = [date(1969, 12, 31), date(1970, 1, 1), date(2026, 3, 1), date(2040, 2, 29)]
+DAYS = [
+    date(1969, 12, 31),
+    date(1970, 1, 1),
+    date(2000, 1, 1),
+    date(2000, 2, 29),
+    date(2026, 3, 1),
+    date(2038, 1, 19),
+    date(2100, 3, 1),
+    date(2100, 12, 31),
+]
 
 texts = st.one_of(
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20),
@@ -36,16 +46,33 @@ texts = st.one_of(
         "".join
     ),
 )
-json_values = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(-(10**25), 10**25),
-        st.sampled_from([1e5, 1.10, 1e-7, -0.0, 123456789.123456789]),
-        texts,
+numbers = st.one_of(
+    st.integers(-(10**40), 10**40).map(str),
+    st.decimals(allow_nan=False, allow_infinity=False, places=30).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.sampled_from(
+        ["0", "-0", "-0.0", "1.10", "1e5", "1E+5", "1e-7", "100e-2", "1e300", "0.10e1", "9" * 400]
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
-    max_leaves=8,
+)
+strings = st.builds(json.dumps, texts, ensure_ascii=st.booleans())
+blanks = st.sampled_from(["", " ", "\n", "\t "])
+
+
+def objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """JSON objects as texts: keys may come twice, and blanks stand where they may."""
+    names = st.one_of(strings, st.sampled_from(['"a"', '"b"', '""', '"\\u0061"']))
+    members = st.builds("{}{}:{}".format, names, blanks, values)
+    return st.builds("{{{1}{0}}}".format, st.lists(members, max_size=4).map(",".join), blanks)
+
+
+json_texts = objects(
+    st.recursive(
+        st.one_of(st.sampled_from(["null", "true", "false", "[]", "{}"]), numbers, strings),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3).map(lambda texts: f"[{', '.join(texts)}]"), objects(inner)
+        ),
+        max_leaves=8,
+    )
 )
 rows = st.fixed_dictionaries(
     {
@@ -61,7 +88,7 @@ rows = st.fixed_dictionaries(
         "entity_id": st.one_of(st.none(), texts),
         "user_id": st.one_of(st.none(), st.uuids()),
         "status": texts.map(lambda text: text[:32] or "success"),
-        "metadata": st.one_of(st.none(), st.dictionaries(texts, json_values, max_size=3).map(json.dumps)),
+        "metadata": st.one_of(st.none(), json_texts),
     }
 )
 
@@ -69,12 +96,17 @@ rows = st.fixed_dictionaries(
 def hashed(rows: list[tuple[Any, ...]]) -> Content:
     """Hash rows as the docstring of events/content.py says."""
     first = second = 0
-    for row in rows:
-        id_, at, *others = row
-        microseconds = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        fields = [str(id_), str(microseconds), *(None if one is None else str(one) for one in others)]
-        written = "".join("-" if one is None else f"{len(one.encode())}:{one}" for one in fields)
-        digest = hashlib.sha256(written.encode()).hexdigest()
+    for id_, at, source, action, entity_type, entity_id, user_id, status, metadata in rows:
+        microseconds = (at - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        lengths = len(source.encode()) | len(action.encode()) << 9 | len(status.encode()) << 40
+        lengths |= 0 if entity_type is None else (len(entity_type.encode()) + 1) << 19
+        lengths |= 0 if entity_id is None else (len(entity_id.encode()) + 1) << 28
+        lengths |= 0 if user_id is None else 1 << 48
+        written = id_.bytes + microseconds.to_bytes(8, "big", signed=True) + lengths.to_bytes(8, "big")
+        written += user_id.bytes if user_id else b""
+        texts = (source, action, entity_type, entity_id, status, metadata)
+        written += "".join(text or "" for text in texts).encode()
+        digest = hashlib.sha256(written).hexdigest()
         first += int(digest[:15], 16)
         second += int(digest[15:30], 16)
     return Content(len(rows), (first % LANE, second % LANE))
@@ -110,12 +142,14 @@ def test_postgres_duckdb_and_the_description_agree(running: Running, events: lis
         )
     bulk.commit()
     freeze(statements, DAYS)
-    in_postgres = content_of(statements, DAYS)
+    in_postgres = {day: held for day, held in content_of(statements, DAYS).items() if held.rows}
+    assert sum(content.rows for content in in_postgres.values()) == len(events)
     paths = {day: f"{day}.parquet" for day in DAYS}
-    with frozen_rows(bulk, DAYS) as batches:
-        written = list(write_days(running.store, batches, paths))
+    written = list(write_days(running.store, frozen_rows(bulk, list_days(statements, DAYS)), paths))
     with duckdb.connect() as connection:
         found = read_back(running.store, [paths[day] for day in written], connection)
+        with stored_rows(running.store, [paths[day] for day in written], connection) as batches:
+            by_duckdb = pa.Table.from_batches(batches, schema=EVENT_SCHEMA)
     assert {day: found[paths[day]][day].content for day in written} == in_postgres
     for day in written:
         kept = statements.execute(
@@ -124,8 +158,16 @@ def test_postgres_duckdb_and_the_description_agree(running: Running, events: lis
             [day],
         ).fetchall()
         assert hashed(kept) == in_postgres[day]
+        # Byte by byte, metadata as Postgres writes it; by the one reader and by the other.
+        assert sorted(kept) == tuples(pq.read_table(running.store.full(paths[day])))
+        is_of_day = pc.equal(pc.cast(by_duckdb["timestamp"], pa.date32()), pa.scalar(day))
+        assert sorted(kept) == tuples(by_duckdb.filter(is_of_day))
         assert found[paths[day]][day].first_at == min(row[1] for row in kept)
         assert found[paths[day]][day].last_at == max(row[1] for row in kept)
+
+
+def tuples(table: pa.Table) -> list[tuple[Any, ...]]:
+    return sorted(tuple(row[name] for name in FIELDS) for row in table.to_pylist())
 
 
 def nasty(cold: Cold) -> dict[UUID, dict[str, Any]]:
@@ -193,14 +235,15 @@ def test_polars_reads_what_was_sent(cold: Cold) -> None:
     check(sent, kept)
 
 
-def test_rows_are_sorted(cold: Cold) -> None:
+def test_a_days_rows_are_sorted_by_what_happened(cold: Cold) -> None:
     day = cold.day(1)
     for _ in range(3):
         cold.send(day, 40)
     cold.archive()
     (path,) = Path(cold.running.store.root).glob("events/*/*.parquet")
-    rows = pq.read_table(path, columns=["timestamp", "id"]).to_pylist()
-    assert rows == sorted(rows, key=lambda row: (row["timestamp"], row["id"]))
+    rows = pq.read_table(path, columns=["source", "action", "timestamp", "date"]).to_pylist()
+    assert rows == sorted(rows, key=lambda row: (row["source"], row["action"], row["timestamp"]))
+    assert {row["date"] for row in rows} == {day}
 
 
 def test_a_day_of_many_row_groups(tmp_path: Path) -> None:

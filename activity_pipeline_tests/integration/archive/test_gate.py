@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from activity_pipeline.archive import retire_days
-from activity_pipeline.errors import ActivityError, ArchiveError, GateError, ManifestError
+from activity_pipeline.errors import ActivityError, ArchiveError, GateError, ManifestError, StoreBusyError
 from activity_pipeline.hot import chain
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import connect
@@ -85,14 +84,17 @@ def test_the_gate_keeps_both_copies(
 def test_the_gate_before_publishing(cold: Cold, monkeypatch: pytest.MonkeyPatch) -> None:
     day = cold.day(1)
     ids = cold.send_hot(day)
-    honest = hot.content_of
+    honest = hot.held_of
 
     def changed(*arguments: object) -> object:
-        contents = honest(*arguments)  # type: ignore[arg-type]
-        return {day: replace(content, rows=content.rows + 1) for day, content in contents.items()}
+        held = honest(*arguments)  # type: ignore[arg-type]
+        return {
+            day: replace(each, content=replace(each.content, rows=each.content.rows + 1))
+            for day, each in held.items()
+        }
 
     with monkeypatch.context() as patched:
-        patched.setattr(hot, "content_of", changed)
+        patched.setattr(hot, "held_of", changed)
         with pytest.raises(GateError) as caught:
             cold.export()
     assert caught.value.day == day  # type: ignore[attr-defined]
@@ -136,7 +138,8 @@ def test_a_long_query_keeps_a_day_but_not_forever(cold: Cold) -> None:
     )
     with connect(cold.running.settings.postgres_dsn) as reader, reader.transaction():
         reader.execute("select count(*) from activity_logs_current")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
+        pid = reader.info.backend_pid
+        with pytest.raises(StoreBusyError, match=rf"held by session {pid} \(activity_pipeline, idle in"):
             hot.retire(cold.running.statements, [retirement], lock_timeout_s=0.1)
     ids += cold.send(cold.day(-1))
     cold.check([*ids, *ids[:10]])  # both copies are there

@@ -22,6 +22,7 @@ from activity_pipeline.archive.chain.audit import disagreements
 from activity_pipeline.archive.chain.publish import Published
 from activity_pipeline.archive.files.known import KnownEvents, event_files, known_ids
 from activity_pipeline.hot.chain import note_exported
+from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.days import freeze
 from activity_pipeline.metrics import refresh_metrics
 from activity_pipeline_tests.conftest import Running
@@ -217,7 +218,8 @@ def test_marking_twice_changes_nothing(cold: Cold) -> None:
     cold.send_hot(cold.day(1))
     (archived,) = cold.archive()
     (manifest,) = cold.chain()
-    note_exported(cold.running.statements, Published(manifest, archived.sha256).record)
+    held = {archived.day: Held(archived.entry.content, "")}
+    note_exported(cold.running.statements, Published(manifest, archived.sha256).record, held)
     assert cold.running.states()[archived.day] == "archived"
     raw = (Path(cold.running.store.root) / archived.manifest).read_bytes()
     assert json.loads(raw)["days"][0]["generation"] == 1

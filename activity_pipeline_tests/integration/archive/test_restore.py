@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
+import psycopg
 import pytest
 
 from activity_pipeline.archive import archive_days, expire_days, restore_days, retire_days
@@ -19,9 +20,10 @@ from activity_pipeline.archive.days.compact import compact
 from activity_pipeline.archive.days.restore import give_back_days
 from activity_pipeline.archive.files.describe import check_bytes
 from activity_pipeline.archive.store import ArchiveStore
-from activity_pipeline.errors import ActivityError, ArchiveError, GateError, ManifestError, StoreError
+from activity_pipeline.errors import ActivityError, ArchiveError, GateError, ManifestError, StoreBusyError
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
-from activity_pipeline.hot import restored
+from activity_pipeline.events.subject import Subject
+from activity_pipeline.hot import erasures, restored
 from activity_pipeline.hot.connection import Statements, connect
 from activity_pipeline.hot.days import due_days, list_days
 from activity_pipeline.metrics import refresh_metrics
@@ -29,6 +31,7 @@ from activity_pipeline.producer import ActivityLogger
 from activity_pipeline.producer.importing import import_file
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.archive.conftest import Warm
+from activity_pipeline_tests.integration.archive.erasing import by_place, erased
 from activity_pipeline_tests.lines import event
 
 ROWS = (
@@ -49,10 +52,8 @@ def reader(running: Running) -> Iterator[Statements]:
         yield connection
 
 
-@pytest.mark.parametrize("rows_per_slice", [1, 2, 250_000])
-def test_a_day_comes_back_as_it_was(warm: Warm, rows_per_slice: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_comes_back_as_it_was(warm: Warm) -> None:
     """To the byte, with the events at both of its ends and none of its neighbours'."""
-    monkeypatch.setattr(restoring, "ROWS_PER_SLICE", rows_per_slice)
     day = warm.day(2)
     start = datetime.combine(day, datetime.min.time(), UTC)
     last = start + ONE_DAY - timedelta(microseconds=1)
@@ -369,13 +370,55 @@ def test_a_query_keeps_a_restored_day_but_not_forever(
     (back,) = warm.restore(day)
     with reader.transaction():
         assert reader.execute("select count(*) from activity_logs").fetchone() == (10,)
-        with pytest.raises(StoreError, match="1 restored days are being read and stay for now"):
+        with pytest.raises(StoreBusyError, match="1 restored days are being read and stay for now"):
             restored.drop(warm.running.statements, [day], lock_timeout_s=0.05, tries=2)
         # Neither do restores wait for queries, nor queries for restores.
         warm.restore(other)
         assert reader.execute("select count(*) from activity_logs").fetchone() == (20,)
     warm.check_restored(ids)
     assert expire_days(warm.running.statements, back.until) == [day]
+
+
+def test_an_erasure_takes_restored_rows_too(warm: Warm) -> None:
+    day, user = warm.day(1), UUID(int=7, version=4)
+    others = warm.send_hot(day, 3, user_id=None)
+    warm.send(day, 4, user_id=str(user))
+    warm.archive()
+    assert warm.restore(day)[0].rows == 7
+    assert by_place(erased(warm.running, Subject.user(user))) == {"restored": 4, "archive": 4}
+    warm.check_restored(others)
+    give_back_days(warm.running.statements, [day])
+    assert warm.restore(day)[0].rows == 3
+    warm.check_restored(others)
+
+
+def test_nothing_is_restored_while_an_erasure_is_under_way(warm: Warm, reader: Statements) -> None:
+    """Its files may hold what the erasure takes; one that was interrupted is under way, too."""
+    first, second = warm.day(2), warm.day(1)
+    ids = warm.send_hot(first) + warm.send_hot(second)
+    warm.archive()
+
+    def begin() -> erasures.Erasure:
+        return erasures.begin(
+            reader,
+            Subject.user(UUID(int=7, version=4)),
+            reason="request 17",
+            by="tester",
+            receipts="receipts",
+        )
+
+    warm.restore(first)
+    with restored.restoring(warm.running.bulk, second):
+        reader.execute("set lock_timeout = '20ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            begin()
+    begun = begin()
+    with pytest.raises(ArchiveError, match="an erasure is under way, or was interrupted"):
+        warm.restore(first, second)
+    assert warm.tables() == [f"activity_logs_archive_{first:%Y%m%d}"]
+    erasures.finish(reader, begun.id)
+    assert [back.extended for back in warm.restore(first, second)] == [True, False]
+    warm.check_restored(ids)
 
 
 def test_queries_of_a_restored_day_use_its_indexes(warm: Warm) -> None:

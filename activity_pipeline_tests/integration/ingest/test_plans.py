@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from activity_pipeline.events.days import ONE_DAY, today
-from activity_pipeline.hot import days, reader, writer
+from activity_pipeline.events.days import ONE_DAY, span_of, today
+from activity_pipeline.hot import content, days, reader, writer
 from activity_pipeline_tests.conftest import Running
 
 HOT = [today() - n * ONE_DAY for n in range(4)]
@@ -51,10 +51,23 @@ def test_placing_rows_looks_them_up(full: Running, query: str) -> None:
 
 def test_hashing_and_reading_days_touches_those_days_alone(full: Running) -> None:
     wanted = HOT[2]
-    hashing = explain(full, days._SQL["content"], {"days": [wanted]})
-    reading = explain(full, reader._SQL["frozen_rows"].replace("$1", f"'{wanted}'"))
-    for plan in (hashing, reading):
+    first_at, end_at = span_of([wanted])
+    about = {"first_at": first_at, "end_at": end_at}
+    plans = [explain(full, content._SQL[query], about) for query in ("held_current", "versions_current")]
+    with full.statements.transaction():
+        for name, value in (("days", wanted), ("first_at", first_at), ("end_at", end_at)):
+            full.statements.execute("select set_config(%s, %s, true)", [f"activity.{name}", str(value)])
+        plans.append(explain(full, reader._SQL["frozen_current"]))
+    for plan in plans:
         scanned = {
             line.split("activity_logs_current_")[1][:8] for line in plan if "activity_logs_current_2" in line
         }
         assert scanned == {f"{wanted:%Y%m%d}"}
+
+
+def test_the_hash_of_an_event_is_inlined(full: Running) -> None:
+    about = dict(zip(("first_at", "end_at"), span_of([HOT[2]]), strict=True))
+    rows = full.statements.execute(f"explain (verbose) {content._SQL['held_current']}", about)
+    plan = "\n".join(line for (line,) in rows)
+    assert "sha256(" in plan
+    assert "activity_event_hash" not in plan
