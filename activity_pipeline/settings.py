@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,10 @@ from dotenv import dotenv_values
 from activity_pipeline.errors import SettingsError
 
 PREFIX = "ACTIVITY_"
+CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")
+SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|SAS")
+SECRET_LENGTH = 6
+"""A shorter value is no secret, and may be part of any word."""
 LOWEST = {"queue_shards": 1, "hot_days": 1, "batch_rows": 1, "max_metadata_bytes": 2, "spool_bytes": 0}
 
 
@@ -28,8 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         outbox_dsn: libpq URIs of the databases whose outbox is drained, comma-separated; empty: postgres_dsn.
         dagster_postgres_url: libpq URI of Dagster's own database; empty starts the embedded one.
         redis_url: URL of the Redis that holds the queue; empty starts the embedded one.
-        archive_url: Root of the Parquet archive: a folder or any Arrow file system URL; empty means
-            the folder `archive` of the state folder.
+        archive_url: Root of the Parquet archive: a folder, or an s3://, gs:// or az:// URL; empty means
+            the folder `archive` of the state folder. What opens an object store is in AWS_… and so on.
         archive_signing_key: Path of the Ed25519 private key, PEM, that signs the archive's manifests; empty
             signs nothing, but with the embedded servers, which have a key of their own.
         archive_public_keys: Comma-separated paths of the public keys that `archive verify` trusts.
@@ -143,6 +148,38 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: str =
         if getattr(settings, name) < lowest:
             raise SettingsError(f"{PREFIX}{name.upper()} must be at least {lowest}")
     return settings
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEnvironment:
+    """Where object stores are and what opens them.
+
+    Attributes:
+        variables: AWS_…, AZURE_… and GOOGLE_…
+        secrets: Those values of them that nobody may see.
+    """
+
+    variables: Mapping[str, str] = field(repr=False)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Values that belong into no log and no message."""
+        return [
+            value
+            for name, value in self.variables.items()
+            if SECRET.search(name) and len(value) >= SECRET_LENGTH
+        ]
+
+
+def cloud_environment(dotenv: str = ".env") -> CloudEnvironment:
+    """Read what object stores are opened with from the environment and `.env` (the environment wins).
+
+    What only `.env` has is put into the environment: there their clients look for it.
+    """
+    for name, value in dotenv_values(dotenv).items():
+        if name.startswith(CLOUDS) and value is not None:
+            os.environ.setdefault(name, value)
+    return CloudEnvironment({name: value for name, value in os.environ.items() if name.startswith(CLOUDS)})
 
 
 def packaged(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import tempfile
@@ -168,22 +169,27 @@ class Running:
         return dict(self.statements.execute("select day, state from activity_days").fetchall())
 
 
-@pytest.fixture
-def settings(stack: LocalStack, database: str, tmp_path: Path) -> Settings:
-    """Settings of a pipeline of this test alone."""
+def settings_of(stack: LocalStack, database: str, folder: Path) -> Settings:
+    """Return settings of a pipeline with everything in a folder of its own."""
     return Settings(
         postgres_dsn=database,
         redis_url=stack.redis_url,
-        archive_url=str(tmp_path / "archive"),
-        state_dir=str(tmp_path / "state"),
-        spool_dir=str(tmp_path / "spool"),
+        archive_url=str(folder / "archive"),
+        state_dir=str(folder / "state"),
+        spool_dir=str(folder / "spool"),
         dagster_url=NO_DAGSTER,
     )
 
 
 @pytest.fixture
-def running(settings: Settings) -> Iterator[Running]:
-    """A pipeline with an empty queue, database and archive."""
+def settings(stack: LocalStack, database: str, tmp_path: Path) -> Settings:
+    """Settings of a pipeline of this test alone."""
+    return settings_of(stack, database, tmp_path)
+
+
+@contextlib.contextmanager
+def open_running(settings: Settings) -> Iterator[Running]:
+    """Open a pipeline with an empty queue."""
     with (
         connect_queue(settings.redis_url) as queue,
         connect(settings.postgres_dsn) as statements,
@@ -191,6 +197,13 @@ def running(settings: Settings) -> Iterator[Running]:
     ):
         queue.flushall()
         yield Running(settings, queue, statements, bulk, ArchiveStore(settings.archive_root))
+
+
+@pytest.fixture
+def running(settings: Settings) -> Iterator[Running]:
+    """A pipeline with an empty queue, database and archive."""
+    with open_running(settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

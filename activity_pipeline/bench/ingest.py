@@ -9,19 +9,13 @@ duplicates   the drain, where one event in ten was sent twice
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 from activity_pipeline.bench import list_queue, raw_copy
+from activity_pipeline.bench.child import run_child
 from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.load import fill_queue, shop_lines
 from activity_pipeline.bench.machine import describe
@@ -32,7 +26,6 @@ from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.days import ensure_days, list_days
 
 DUPLICATE_EVERY = 10
-POLL_S = 0.05
 LIST_SHARE = 20
 """The list's side gets one event in so many, or a round would take minutes."""
 
@@ -90,35 +83,10 @@ class IngestBench:
 
 def drain_in_child(dsn: str, redis_url: str) -> tuple[dict[str, float], int]:
     """Run `activity-pipeline drain` to its end; return its report and its peak memory in bytes."""
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "out").open("w+") as out:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "activity_pipeline", "drain", "--json"],
-            stdout=out,
-            cwd=folder,
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")},
-                "ACTIVITY_POSTGRES_DSN": dsn,
-                "ACTIVITY_REDIS_URL": redis_url,
-                "ACTIVITY_STATE_DIR": folder,
-            },
-        )
-        peak_bytes = 0
-        while child.poll() is None:
-            peak_bytes = max(peak_bytes, _peak_bytes(child.pid))
-            time.sleep(POLL_S)
-        if child.returncode:
-            raise ActivityError(f"the drain ended with {child.returncode}")
-        out.seek(0)
-        return json.load(out), peak_bytes
-
-
-def _peak_bytes(process_id: int) -> int:
-    """Return the largest resident size that a process has had; rusage would count our own before exec."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return 0
+    return run_child(
+        ["activity_pipeline", "drain", "--json"],
+        {"ACTIVITY_POSTGRES_DSN": dsn, "ACTIVITY_REDIS_URL": redis_url},
+    )
 
 
 def measure_ingest(*, events: int, rounds: int, say: Say) -> Report:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activity_pipeline.bench.callers import fields
+from activity_pipeline.bench.child import child_environment
 from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.machine import describe
 from activity_pipeline.bench.servers import Servers, bench_servers
@@ -104,12 +104,9 @@ def _follower(servers: Servers, dsn: str) -> Iterator[None]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")},
-                "ACTIVITY_POSTGRES_DSN": dsn,
-                "ACTIVITY_REDIS_URL": servers.stack.redis_url,
-                "ACTIVITY_STATE_DIR": folder,
-            },
+            env=child_environment(
+                {"ACTIVITY_POSTGRES_DSN": dsn, "ACTIVITY_REDIS_URL": servers.stack.redis_url}, state=folder
+            ),
         )
         try:
             yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,14 +22,22 @@ PACKAGES = (
 )
 
 
-def describe(*, postgres_dsn: str | None = None, redis_url: str | None = None) -> dict[str, str]:
-    """Return machine, operating system and versions, each under its name."""
+def describe(
+    *, postgres_dsn: str | None = None, redis_url: str | None = None, packages: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return machine, operating system and versions, each under its name.
+
+    Args:
+        postgres_dsn: A Postgres whose version counts.
+        redis_url: A Redis whose version counts.
+        packages: Packages beside PACKAGES whose versions count.
+    """
     described = {
         "cpu": f"{os.cpu_count()} x {_cpu_model()}",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **{name: version(name) for name in (*PACKAGES, *packages)},
     }
     if postgres_dsn:
         with psycopg.connect(postgres_dsn) as connection:

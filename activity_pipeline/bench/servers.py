@@ -34,14 +34,17 @@ class Servers:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @contextlib.contextmanager
-    def fresh_database(self, *, migrated: bool = True) -> Iterator[str]:
-        """Yield the DSN of a new database; the queue is emptied and Postgres has written its pages back."""
+    def fresh_database(self, template: str = TEMPLATE) -> Iterator[str]:
+        """Yield the DSN of a new database; the queue is emptied and Postgres has written its pages back.
+
+        Args:
+            template: Name of the database that it is a copy of, by default one with the schema alone.
+        """
         name = f"bench_{next(self._numbers)}"
-        template = TEMPLATE if migrated else "template1"
         self.queue.flushall()
         with connect(self.stack.postgres_dsn) as admin:
             admin.execute(
-                sql.SQL("create database {} template {}").format(
+                sql.SQL("create database {} template {} strategy file_copy").format(
                     sql.Identifier(name), sql.Identifier(template)
                 )
             )

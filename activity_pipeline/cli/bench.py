@@ -1,13 +1,15 @@
-"""`bench producer|ingest|latency`."""
+"""`bench producer|ingest|latency|archive`."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from activity_pipeline.cli.output import json_option, print_json, print_pairs, print_table
+from activity_pipeline.settings import split_list
 
 if TYPE_CHECKING:
     from activity_pipeline.bench.figures import Report
@@ -60,6 +62,72 @@ def latency(context: click.Context, /, seconds: float, as_json: bool) -> None:
     from activity_pipeline.bench.latency import measure_latency
 
     _show(context, measure_latency(seconds=seconds, say=_say), as_json=as_json)
+
+
+@bench.command()
+@click.option(
+    "--rows", type=click.IntRange(1_000), default=1_000_000, show_default=True, help="Rows of a day."
+)
+@click.option(
+    "--large-rows",
+    type=click.IntRange(1_000),
+    default=10_000_000,
+    show_default=True,
+    help="Rows of the day for the memory, and of the cold year.",
+)
+@click.option(
+    "--large/--no-large",
+    default=False,
+    show_default=True,
+    help="With them; else these have --rows, too. Takes a quarter of an hour and 10 GB more.",
+)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--only", help="Some of export,peers,size,memory,year,thin; default: all.")
+@click.option(
+    "--input",
+    "input_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Events of a file, for the sizes and as the thin days.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder that keeps the cold year for the next time.",
+)
+@json_option
+@click.pass_context
+def archive(
+    context: click.Context,
+    /,
+    rows: int,
+    large_rows: int,
+    large: bool,
+    rounds: int,
+    only: str | None,
+    input_file: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Time export and gate against raw COPY, dlt and Polars, and queries against unsorted files.
+
+    Exit 1 off a target.
+
+    Example: activity-pipeline bench archive --rows 200000 --only export,size --json
+    """
+    from activity_pipeline.bench.archive.measure import PARTS, Plan, measure_archive
+
+    parts = split_list(only or ",".join(PARTS))
+    if unknown := sorted(set(parts) - set(PARTS)):
+        raise click.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(PARTS)}", param_hint="--only")
+    plan = Plan(
+        rows=rows,
+        large_rows=large_rows if large else rows,
+        rounds=rounds,
+        parts=parts,
+        input=input_file,
+        data=data,
+    )
+    _show(context, measure_archive(plan, say=_say), as_json=as_json)
 
 
 def _say(message: str) -> None:

@@ -150,7 +150,8 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
 def sql(query: str | None, views: bool, as_json: bool) -> None:
     """Run DuckDB over the archive.
 
-    Views: activity_logs (cold events), activity_metrics_daily, activity_anomalies_daily.
+    Views: activity_logs (cold events; filter by its `date` where you can), activity_metrics_daily,
+    activity_anomalies_daily, activity_archive_days. They are those of activity.duckdb in the archive.
 
     Example: activity-pipeline sql "select source, count(*) from activity_logs group by all"
     """

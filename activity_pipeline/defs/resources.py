@@ -23,7 +23,9 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     postgres_dsn: str = Field(description="libpq URI of the database that holds the hot events")
     redis_url: str = Field(description="URL of the Redis that holds the queue")
-    archive_url: str = Field(description="Root of the Parquet archive, a folder or an fsspec URL")
+    archive_url: str = Field(
+        description="Root of the Parquet archive, a folder or an s3://, gs:// or az:// URL"
+    )
 
     @property
     def settings(self) -> Settings:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 from psycopg.rows import class_row
 
@@ -72,28 +73,30 @@ def noted_sha256(connection: Statements, name: str) -> str | None:
     return row[0] if row else None
 
 
-def note_exported(connection: Statements, record: ManifestRecord, held: Mapping[date, Held]) -> None:
-    """Note a published export: its place in the chain, and that its day is in Parquet too.
+def note_exported(
+    connection: Statements, records: Sequence[ManifestRecord], held: Mapping[date, Held]
+) -> None:
+    """Note published exports, all or none: places in the chain, and that their days are in Parquet too.
 
     Args:
         connection: Postgres.
-        record: What was published.
-        held: What Postgres holds of its days, and has been found to equal the Parquet.
+        records: What was published.
+        held: What Postgres holds of their days, and has been found to equal the Parquet.
     """
-    with connection.transaction():
-        _register(connection, record)
-        for change in record.days:
-            exported = held[change.day]
-            connection.execute(
-                _SQL["mark_exported"],
-                {
-                    **asdict(change),
-                    "manifest": record.name,
-                    "exported_rows": exported.content.rows,
-                    "exported_hash": exported.content.digest,
-                    "exported_versions": exported.versions,
-                },
-            )
+    changes = [
+        {
+            **asdict(change),
+            "manifest": record.name,
+            "exported_rows": held[change.day].content.rows,
+            "exported_hash": held[change.day].content.digest,
+            "exported_versions": held[change.day].versions,
+        }
+        for record in records
+        for change in record.days
+    ]
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(_SQL["register"], [_row(record) for record in records])
+        cursor.executemany(_SQL["mark_exported"], changes)
 
 
 def note_replaced(connection: Statements, record: ManifestRecord) -> None:
@@ -113,22 +116,22 @@ def note_replaced(connection: Statements, record: ManifestRecord) -> None:
 
 
 def _register(connection: Statements, record: ManifestRecord) -> bool:
-    cursor = connection.execute(
-        _SQL["register"],
-        {
-            "sequence": record.sequence,
-            "name": record.name,
-            "sha256": record.sha256,
-            "operation": record.operation,
-            "first_day": record.days[0].day,
-            "last_day": record.days[-1].day,
-            "day_count": len(record.days),
-            "row_count": sum(change.row_count for change in record.days),
-            "size_bytes": sum(change.size_bytes for change in record.days),
-            "receipt": record.receipt,
-        },
-    )
-    return cursor.rowcount == 1
+    return connection.execute(_SQL["register"], _row(record)).rowcount == 1
+
+
+def _row(record: ManifestRecord) -> dict[str, Any]:
+    return {
+        "sequence": record.sequence,
+        "name": record.name,
+        "sha256": record.sha256,
+        "operation": record.operation,
+        "first_day": record.days[0].day,
+        "last_day": record.days[-1].day,
+        "day_count": len(record.days),
+        "row_count": sum(change.row_count for change in record.days),
+        "size_bytes": sum(change.size_bytes for change in record.days),
+        "receipt": record.receipt,
+    }
 
 
 def compacted_within(connection: Statements, seconds: float) -> bool:

@@ -136,6 +136,8 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
 
 def _archive(settings: Settings) -> Iterator[Finding]:
     store = ArchiveStore(settings.archive_root)
+    store.check()
+    yield Finding("ok", "archive", f"{store.url} can be written, read and listed")
     with connect(settings.postgres_dsn) as connection:
         found = disagreements(connection, store)
     if found:

@@ -212,6 +212,28 @@ def test_what_a_follower_stores_is_seen_in_dagster_and_its_metrics_follow(up: Up
     assert drains() == before
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("back", [[40], [45, 46, 60]], ids=["a run of one day", "a backfill"])
+def test_cold_days_are_exported_checked_and_retired_by_themselves(up: Up, back: list[int]) -> None:
+    days = [today() - number * ONE_DAY for number in back]
+    events = up.folder / "cold.ndjson"
+    lines = [{"timestamp": f"{day}T12:00:00Z", "source": "cold", "action": "seen"} for day in days]
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    up.command("import", str(events))
+    archived = "select count(*) from activity_days where day = any (%s) and state = 'archived'"
+    _wait_for("the days retired", lambda: up.query(archived, days) == len(days), 300)
+    passed = up.graphql(
+        'query { assetChecksOrError: assetNodeOrError(assetKey: {path: ["archive", "events"]}) '
+        "{ ... on AssetNode { assetChecksOrError { ... on AssetChecks "
+        "{ checks { name executionForLatestMaterialization { status } } } } } } }"
+    )["assetChecksOrError"]["assetChecksOrError"]["checks"]
+    said = {check["name"]: check["executionForLatestMaterialization"] for check in passed}
+    assert {name: said[name]["status"] for name in ("content_equals", "chain_intact")} == {
+        "content_equals": "SUCCEEDED",
+        "chain_intact": "SUCCEEDED",
+    }
+
+
 def test_a_backfill_of_ten_days_over_graphql(up: Up) -> None:
     days = [today() - number * ONE_DAY for number in range(10, 0, -1)]
     events = up.folder / "ten_days.ndjson"

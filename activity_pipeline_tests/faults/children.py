@@ -11,7 +11,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -35,6 +35,8 @@ from activity_pipeline.ingest.replay import ReplayConfig
 from activity_pipeline.ingest.reporting import DagsterReporter
 
 READY_S = 30.0
+S3_PART_BYTES = 5 * 1024 * 1024
+"""The least that S3 takes."""
 
 
 @functools.cache
@@ -172,6 +174,15 @@ def erase_and_die(dsn: str, url: str, subject: Subject, crash: str) -> None:
         erase.erase(statements, ArchiveStore(url), request, lambda _: [])
 
 
+def write_and_die(environment: Mapping[str, str], url: str, path: str, pieces: Sequence[bytes]) -> None:
+    """Write pieces of a file to an archive and die of SIGKILL before it is complete."""
+    os.environ.update(environment)
+    with ArchiveStore(url, part_bytes=S3_PART_BYTES).writing(path) as stream:
+        for piece in pieces:
+            stream.write(piece)
+        _die()
+
+
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -229,7 +240,7 @@ CRASHES: dict[str, Callable[[], None]] = {
     "sync files": lambda: _after(ArchiveStore, "sync"),
     "first manifest": lambda: _after(chain, "publish"),
     "publish": lambda: _after(ArchiveStore, "sync", call=2),
-    "first mark": lambda: _after(hot_chain, "note_exported"),
+    "inside mark": lambda: _at_query(hot_chain, "mark_exported"),
     "mark": lambda: _before(cycle, "retire_days"),
     "inside retire": lambda: _at_query(hot, "mark_archived"),
     "retire": lambda: _after(hot, "retire"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from activity_pipeline.archive.store import ArchiveStore
+
+RESULT = re.compile(r"results/([a-z_]\w*)/[^./][^/]*\.parquet")
+"""Path of a file of a table; the files that are being written have a dot before their name."""
 
 
 def write_month(store: ArchiveStore, table: str, month: date, rows: pa.Table) -> None:
@@ -16,6 +20,10 @@ def write_month(store: ArchiveStore, table: str, month: date, rows: pa.Table) ->
         pq.write_table(rows, stream, compression="zstd")
 
 
-def result_files(store: ArchiveStore, table: str) -> list[str]:
-    """Return a result table's files as DuckDB names them."""
-    return [store.duckdb_path(path) for path in store.list(f"results/{table}")]
+def result_files(store: ArchiveStore) -> dict[str, list[str]]:
+    """Return the files of each result table, relative to the root, in order."""
+    tables: dict[str, list[str]] = {}
+    for path in store.find("results"):
+        if found := RESULT.fullmatch(path):
+            tables.setdefault(found[1], []).append(path)
+    return tables

@@ -25,6 +25,7 @@ def disagreements(statements: Statements, store: ArchiveStore) -> list[dict[str,
     """
     entries = newest_entries(store)
     days = {day.day: day for day in list_days(statements)}
+    sizes = store.sizes("events")
     found: list[dict[str, Any]] = []
 
     def differs(day: Any, what: str, postgres: object, archive: object) -> None:
@@ -43,7 +44,7 @@ def disagreements(statements: Statements, store: ArchiveStore) -> list[dict[str,
         rows = sum(file.row_count for file in entry.up_to(known.retired_generation))
         differs(day, "rows", known.archived_rows, rows)
         for file in entry.files:
-            differs(day, f"size of {file.path}", file.size_bytes, store.size(file.path))
+            differs(day, f"size of {file.path}", file.size_bytes, sizes.get(file.path))
     return found
 
 

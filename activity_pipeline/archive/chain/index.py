@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from activity_pipeline.archive.chain.manifest import FOLDER, DataFile, DayEntry, Manifest, read_manifest
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ManifestError
-
-READS_AT_ONCE = 16
 
 
 def newest_entries(store: ArchiveStore, days: Collection[date] | None = None) -> dict[date, DayEntry]:
@@ -57,12 +54,8 @@ def files_of(entries: Iterable[DayEntry]) -> dict[str, DataFile]:
 
 
 def read_manifests(store: ArchiveStore, names: Collection[str]) -> Iterator[Manifest]:
-    """Read manifests, in order; many at a time where each one is a request to another machine."""
-    if store.is_local:
-        yield from (read_manifest(store, name)[0] for name in names)
-        return
-    with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="manifests") as pool:
-        yield from (manifest for manifest, _ in pool.map(lambda name: read_manifest(store, name), names))
+    """Read manifests, in order."""
+    yield from (manifest for manifest, _ in store.each(lambda name: read_manifest(store, name), names))
 
 
 def _parts(name: str) -> tuple[list[date], int]:

@@ -233,10 +233,13 @@ def parse_manifest(raw: bytes, name: str) -> Manifest:
 
 
 def publish(store: ArchiveStore, manifest: Manifest, signer: Signer | None) -> str:
-    """Write a manifest, the last step of an operation; return the SHA-256 of its bytes."""
+    """Write a manifest, the last step of an operation; return the SHA-256 of its bytes.
+
+    Raises:
+        ArchiveError: Another manifest has its name: somebody else adds to the chain.
+    """
     raw = manifest.encode()
     if signer:
         raw = signer.sign(raw)
-    with store.writing(manifest.name) as stream:
-        stream.write(raw)
+    store.create(manifest.name, raw)
     return hashlib.sha256(raw).hexdigest()

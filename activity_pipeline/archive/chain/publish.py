@@ -178,6 +178,7 @@ def open_chain(statements: Statements, store: ArchiveStore, signer: Signer | Non
         if head:
             chain.sequence, chain.last = head.sequence + 1, Link(name=head.name, sha256=head.sha256)
         before = chain.last
+        store.clean()
         _adopt(statements, chain)
         finish_published(statements, store)
         yield chain

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from activity_pipeline.archive.chain.index import files_of, newest_entries
 from activity_pipeline.archive.chain.manifest import FOLDER, DayEntry
-from activity_pipeline.archive.store import ArchiveStore, is_unfinished
+from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import erasures, subjects
 from activity_pipeline.hot.connection import Statements
 
-_WRITTEN_BY_OPERATIONS = ("events/", f"{FOLDER}/", "receipts/", ".head.json.")
-"""Paths that only who holds the chain writes; result tables and views have writers of their own."""
+_WRITTEN_BY_OPERATIONS = ("events", FOLDER, "receipts")
+"""Folders that only who holds the chain writes to; result tables and views have writers of their own."""
 
 
 def sweep(
@@ -23,12 +23,12 @@ def sweep(
     What killed writers have left half written goes at once: nobody reads it, and nobody is writing it.
     The chain must be held, with no export half done: then nobody is about to list them.
     """
-    written = [path for path in store.find("") if path.startswith(_WRITTEN_BY_OPERATIONS)]
-    strays = [path for path in written if is_unfinished(path)]
-    if not hot_chain.compacted_within(statements, grace_s):
-        kept = {*files_of(entries), *strays}
-        events = [path for path in written if path.startswith("events/") and path.endswith(".parquet")]
-        strays += [path for path in events if path not in kept]
+    for folder in _WRITTEN_BY_OPERATIONS:
+        store.clean(folder, grace_s=0)
+    if hot_chain.compacted_within(statements, grace_s):
+        return []
+    listed = files_of(entries)
+    strays = [path for path in store.find("events") if path.endswith(".parquet") and path not in listed]
     for path in strays:
         store.remove(path)
     return strays

@@ -40,11 +40,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from activity_pipeline.archive.chain.history import Document, Fault, History, chain_faults, document_faults
 from activity_pipeline.archive.chain.manifest import FOLDER, DataFile, Link
 from activity_pipeline.archive.chain.publish import HEAD
-from activity_pipeline.archive.files.parquet import read_back
-from activity_pipeline.archive.store import ArchiveStore, is_unfinished
+from activity_pipeline.archive.files.parquet import ReadBack, read_back
+from activity_pipeline.archive.places.answers import quoted
+from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 
 FILES_AT_ONCE = 4
+FILES_PER_QUERY = 100
+BYTES_PER_QUERY = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -59,7 +62,6 @@ class Verification:
         size_bytes: Bytes of them.
         rows: Rows that their manifests say they hold.
         superseded: Files that a compaction has replaced and nobody has swept away yet.
-        unfinished: Files whose writer was killed, or is at it; nobody reads them.
         head: The last manifest of the chain; none in an empty archive.
         faults: What is wrong, in order of the paths.
     """
@@ -71,7 +73,6 @@ class Verification:
     size_bytes: int = 0
     rows: int = 0
     superseded: int = 0
-    unfinished: int = 0
     head: Link | None = None
     faults: list[Fault] = field(default_factory=list)
 
@@ -105,11 +106,11 @@ def verify(
     present = store.find("events")
     head = store.read(HEAD) if store.exists(HEAD) else None
     documents: list[Document] = []
-    for name in store.list(FOLDER):
-        try:
-            documents.append(Document.read(store, name))
-        except ArchiveError as error:
-            found.faults.append(Fault(name, str(error)))
+    for read in store.each(lambda name: _read(store, name), store.list(FOLDER)):
+        if isinstance(read, Document):
+            documents.append(read)
+        else:
+            found.faults.append(read)
     documents.sort(key=lambda document: document.manifest.sequence)
     found.manifests = len(documents)
     found.signed = sum(document.is_signed for document in documents)
@@ -121,8 +122,7 @@ def verify(
         found.faults += history.take(document.manifest)
 
     shares = history.shares()
-    whole = {path for path in present if not is_unfinished(path)}
-    found.unfinished = len(present) - len(whole)
+    whole = set(present)
     found.faults += history.stray_faults(whole - set(shares) - set(pending))
     replaced = {path: history.superseded[path].file for path in whole & set(history.superseded)}
     found.superseded = len(replaced)
@@ -143,6 +143,13 @@ def verify(
     return found
 
 
+def _read(store: ArchiveStore, name: str) -> Document | Fault:
+    try:
+        return Document.read(store, name)
+    except ArchiveError as error:
+        return Fault(name, str(error))
+
+
 def file_faults(
     store: ArchiveStore,
     shares: dict[str, dict[date, DataFile]],
@@ -158,33 +165,42 @@ def file_faults(
         deep: Read every row back.
         progress: Told of files done and files in all.
     """
+    done = 0
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(duckdb.connect(":memory:")) if deep else None
         pool = stack.enter_context(ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="verify"))
-        whats = pool.map(lambda each: _fault_of(store, each[0], each[1], connection), shares.items())
-        for done, (path, what) in enumerate(zip(shares, whats, strict=True), 1):
+        for paths in _batches(shares):
+            found = pool.map(lambda path: _share_fault(store, path, list(shares[path].values())), paths)
+            whats = dict(zip(paths, found, strict=True))
+            if connection is not None:
+                whole = {path: shares[path] for path, what in whats.items() if what is None}
+                whats |= _content_faults(store, whole, connection)
+            done += len(paths)
             progress(done, len(shares))
-            if what:
-                yield Fault(path, what)
+            yield from (Fault(path, what) for path, what in whats.items() if what)
 
 
-def _fault_of(
-    store: ArchiveStore,
-    path: str,
-    days: dict[date, DataFile],
-    connection: duckdb.DuckDBPyConnection | None,
-) -> str | None:
-    """Compare a file with what the manifests say of it; its content too where there is a connection."""
-    files = list(days.values())
-    said = {(file.size_bytes, file.sha256, file.file_rows) for file in files}
-    if len(said) > 1:
+def _batches(shares: dict[str, dict[date, DataFile]]) -> Iterator[list[str]]:
+    """Group files, many small ones or a large one by itself: a query costs more than a thin day's rows."""
+    batch: list[str] = []
+    size_bytes = 0
+    for path, days in shares.items():
+        batch.append(path)
+        size_bytes += next(iter(days.values())).size_bytes
+        if len(batch) == FILES_PER_QUERY or size_bytes > BYTES_PER_QUERY:
+            yield batch
+            batch, size_bytes = [], 0
+    if batch:
+        yield batch
+
+
+def _share_fault(store: ArchiveStore, path: str, files: list[DataFile]) -> str | None:
+    """Compare a file with what the manifests say of it, but for its content."""
+    if len({(file.size_bytes, file.sha256, file.file_rows) for file in files}) > 1:
         return "is described in two ways"
     if sum(file.row_count for file in files) != (files[0].file_rows or files[0].row_count):
         return "holds rows that no day lists, or that two days list"
-    what = _bytes_fault(store, files[0])
-    if what is None and connection is not None:
-        what = _content_fault(store, path, days, connection)
-    return what
+    return _bytes_fault(store, files[0])
 
 
 def _bytes_fault(store: ArchiveStore, file: DataFile) -> str | None:
@@ -209,14 +225,21 @@ def _replaced_faults(store: ArchiveStore, files: dict[str, DataFile]) -> Iterato
             yield Fault(path, what)
 
 
-def _content_fault(
-    store: ArchiveStore, path: str, days: dict[date, DataFile], connection: duckdb.DuckDBPyConnection
-) -> str | None:
+def _content_faults(
+    store: ArchiveStore, shares: dict[str, dict[date, DataFile]], connection: duckdb.DuckDBPyConnection
+) -> dict[str, str | None]:
+    """Read files back, and say for each what is wrong with its content."""
     try:
-        with connection.cursor() as cursor:
-            held = read_back(store, [path], cursor)[path]
+        held = read_back(store, list(shares), connection)
     except duckdb.Error as error:
-        return f"cannot be read back: {error}"
+        if len(shares) == 1:
+            return dict.fromkeys(shares, f"cannot be read back: {quoted(error)}")
+        each = (_content_faults(store, {path: days}, connection) for path, days in shares.items())
+        return {path: what for whats in each for path, what in whats.items()}
+    return {path: _content_fault(held[path], days) for path, days in shares.items()}
+
+
+def _content_fault(held: dict[date, ReadBack], days: dict[date, DataFile]) -> str | None:
     if other := sorted(set(held) - set(days)):
         return f"holds rows of another day, {other[0]}"
     for day, file in days.items():

@@ -138,7 +138,7 @@ def _compact(
         if len(group) == 1
         else pack_path(first.day, last.day, chain.sequence)
     )
-    with stored_rows(store, list(old), connection) as rows:
+    with store.querying(), stored_rows(store, list(old), connection) as rows:
         write_file(store, path, rows, packed=len(group) > 1)
     shares = describe_files(store, connection, [path])[path]
     for entry in group:

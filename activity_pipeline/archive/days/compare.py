@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
+
+import duckdb
 
 from activity_pipeline.archive.chain.history import Fault
+from activity_pipeline.archive.chain.manifest import DataFile
 from activity_pipeline.archive.chain.verify import file_faults
 from activity_pipeline.archive.days.bad import BadDays
 from activity_pipeline.archive.days.export import DAYS_PER_STEP
+from activity_pipeline.archive.files.describe import describe_files
 from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.errors import ArchiveError
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import Statements
 
@@ -62,7 +69,23 @@ def _compare(statements: Statements, store: ArchiveStore, step: list[hot.Day], f
     manifests = {day.day: day.manifest for day in exported_days(statements)}
     found.days += len(step)
     found.rows += sum(content.rows for content in added.values())
-    found.faults += file_faults(store, shares, deep=True)
+    found.faults += _file_faults(store, shares)
     found.faults += [
         Fault(str(manifests[day]), str(error)) for day, error in bad.errors.items() if day in manifests
     ]
+
+
+def _file_faults(store: ArchiveStore, shares: dict[str, dict[date, DataFile]]) -> Iterator[Fault]:
+    """Read files back all at once, and those that are not as listed one by one, to say what is wrong."""
+    try:
+        with duckdb.connect(":memory:") as connection:
+            described = describe_files(store, connection, list(shares))
+    except (ArchiveError, duckdb.Error):
+        return file_faults(store, shares, deep=True)
+    held = {
+        path: {day: share.of(shares[path][day].generation) for day, share in days.items()}
+        for path, days in described.items()
+        if set(days) == set(shares[path])
+    }
+    other = {path: days for path, days in shares.items() if held.get(path) != days}
+    return file_faults(store, other, deep=True)

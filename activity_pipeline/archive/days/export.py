@@ -10,6 +10,7 @@ from datetime import date
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from activity_pipeline.archive.chain.manifest import DataFile, DayEntry, describe_day, file_path
 from activity_pipeline.archive.chain.publish import Chain, Published, open_chain
@@ -28,6 +29,7 @@ from activity_pipeline.hot.connection import BulkConnection, Statements
 from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.reader import frozen_rows
 
+_ID_SCHEMA = pa.schema([EVENT_SCHEMA.field("id"), EVENT_SCHEMA.field("timestamp")])
 DAYS_PER_STEP = 200
 """Days that go through the steps together: one query, one read-back, one lock for all of them."""
 
@@ -114,6 +116,8 @@ class _Export:
 
     def finish_half_done(self) -> Iterator[ArchivedDay]:
         """Take what a crash published without telling Postgres as it is, once it has passed the gate."""
+        if not self.chain.half_done:
+            return
         entries = [each.manifest.days[0] for each in self.chain.half_done]
         days = {day.day: day for day in hot.list_days(self.statements, [entry.day for entry in entries])}
         for entry in entries:
@@ -129,15 +133,13 @@ class _Export:
         hot.check_gate({day: each.content for day, each in held.items()}, added)
         for published in self.chain.half_done:
             self.chain.advance(published)
-            yield self._mark(published, held)
+        yield from self._mark(self.chain.half_done, held)
 
     def step(self, frozen: list[hot.Day]) -> Iterator[ArchivedDay]:
         """Take frozen days through the steps; a day that fails one of them goes no further."""
         store = self.chain.store
         older = self._older_files(frozen)
-        for day in (day for day in frozen if day.day in older):
-            with self.bad.keeping(day.day):
-                self._drop_known(day, older[day.day])
+        self._drop_known(frozen, older)
         sound = [day for day in frozen if day.day not in self.bad.errors]
         if not sound:
             return
@@ -169,28 +171,38 @@ class _Export:
             for day in passed
         ]
         store.sync([each.manifest.name for each in published])
-        for each in published:
-            yield self._mark(each, held)
+        yield from self._mark(published, held)
 
-    def _mark(self, published: Published, held: Mapping[date, Held]) -> ArchivedDay:
-        hot_chain.note_exported(self.statements, published.record, held)
-        manifest = published.manifest
-        return ArchivedDay(manifest.days[0], manifest.name, published.sha256)
+    def _mark(self, published: Sequence[Published], held: Mapping[date, Held]) -> list[ArchivedDay]:
+        hot_chain.note_exported(self.statements, [each.record for each in published], held)
+        return [ArchivedDay(each.manifest.days[0], each.manifest.name, each.sha256) for each in published]
 
     def _older_files(self, frozen: list[hot.Day]) -> dict[date, list[DataFile]]:
         manifests = {day.day: day.manifest for day in frozen if day.manifest}
         return {day: entry.files for day, entry in self.bad.entries_of(self.chain.store, manifests).items()}
 
-    def _drop_known(self, day: hot.Day, older: list[DataFile]) -> None:
+    def _drop_known(self, frozen: Sequence[hot.Day], older: Mapping[date, Sequence[DataFile]]) -> None:
         """Remove late rows that an older generation holds: ingest could not ask the archive at the time."""
-        late = pa.Table.from_batches(frozen_rows(self.bulk, [day]), EVENT_SCHEMA)
-        paths = [file.path for file in older]
+        days = [day for day in frozen if day.day in older]
+        if not days:
+            return
         try:
+            self._drop_known_of(days, older)
+        except ArchiveError:
+            for day in days:
+                with self.bad.keeping(day.day):
+                    self._drop_known_of([day], older)
+
+    def _drop_known_of(self, days: Sequence[hot.Day], older: Mapping[date, Sequence[DataFile]]) -> None:
+        batches = (batch.select(["id", "timestamp"]) for batch in frozen_rows(self.bulk, days))
+        late = pa.Table.from_batches(batches, _ID_SCHEMA)
+        paths = list({file.path for day in days for file in older[day.day]})
+        with self.chain.store.querying():
             known = late.filter(known_ids(self.chain.store, self.connection, paths, late))
-        except duckdb.Error as error:
-            raise ArchiveError(f"its older files cannot be read: {error}", day=day) from error
-        if len(known):
-            hot.drop_known(self.statements, day.day, known["timestamp"].to_pylist(), known["id"].to_pylist())
+        dates = pc.cast(known["timestamp"], pa.date32())
+        for day in pc.unique(dates).to_pylist():
+            of_day = known.filter(pc.equal(dates, pa.scalar(day, pa.date32())))
+            hot.drop_known(self.statements, day, of_day["timestamp"].to_pylist(), of_day["id"].to_pylist())
 
 
 def _sum(files: list[DataFile]) -> Content:

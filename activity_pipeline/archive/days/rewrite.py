@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from uuid import uuid4
 
 import duckdb
-import pyarrow as pa
 
 from activity_pipeline.archive.chain.index import files_of, newest_entries
 from activity_pipeline.archive.chain.manifest import (
@@ -27,9 +25,6 @@ from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.events.content import EMPTY, Content
 from activity_pipeline.events.subject import Subject
-
-ROWS_HASHED_AT_ONCE = 500_000
-"""Erased rows that are in memory as Parquet while their content is hashed: some 20 MB."""
 
 
 @dataclass
@@ -64,7 +59,7 @@ def rewrite(
     """Write files anew without a subject's rows, and sync them.
 
     A file of many days is written once for all of them; what a day has in files of its own becomes
-    one file. Memory holds no more than two runs (files/layout.py) and ROWS_HASHED_AT_ONCE rows.
+    one file. Memory holds no more than two runs (files/layout.py).
 
     Args:
         rewritten: Takes what was written, also where it ends with an error.
@@ -87,10 +82,11 @@ def rewrite(
         rewritten.paths.append(path)
         store.remove(path)
         # Null, where a row has no user or entity, is not true.
-        with stored_rows(store, old, connection, is_ours.isnull() | ~is_ours) as rows:
+        with store.querying(), stored_rows(store, old, connection, is_ours.isnull() | ~is_ours) as rows:
             write_file(store, path, rows, packed=PACKED.fullmatch(path) is not None)
         kept = describe_files(store, connection, [path])[path] if store.exists(path) else {}
-        gone = _content_of(store, old, connection, is_ours)
+        with store.querying():
+            gone = _content_of(store, old, connection, is_ours)
         _compare(entries, old, {day: share.held.content for day, share in kept.items()}, gone)
         for day, share in kept.items():
             new[day].append(share)
@@ -148,30 +144,9 @@ def _content_of(
     connection: duckdb.DuckDBPyConnection,
     where: duckdb.Expression,
 ) -> dict[date, Content]:
-    """Hash the rows of a condition by themselves, each day's.
-
-    They are hashed as all rows are: read back from Parquet, which for once never sees a disk.
-    """
-    scratch = ArchiveStore(f"memory://erased-{uuid4().hex}")
+    """Hash the rows of a condition by themselves, each day's."""
     contents: dict[date, Content] = {}
-    with stored_rows(store, paths, connection, where) as rows:
-        for number, part in enumerate(_parts(rows)):
-            path = f"{number}.parquet"
-            try:
-                write_file(scratch, path, part)
-                for day, held in read_back(scratch, [path], connection)[path].items():
-                    contents[day] = contents.get(day, EMPTY) + held.content
-            finally:
-                scratch.remove(path)
+    for days in read_back(store, paths, connection, where).values():
+        for day, held in days.items():
+            contents[day] = contents.get(day, EMPTY) + held.content
     return contents
-
-
-def _parts(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    part: list[pa.RecordBatch] = []
-    for batch in batches:
-        part.append(batch)
-        if sum(map(len, part)) >= ROWS_HASHED_AT_ONCE:
-            yield part
-            part = []
-    if any(map(len, part)):
-        yield part

@@ -1,4 +1,4 @@
--- Content hash (events/content.py) of each day in each file of $files, with its rows and first and last timestamp.
+-- Content hash (events/content.py) of each day in each file of event_rows, with its rows and first and last timestamp.
 with hashed as (
     select
         filename,
@@ -17,7 +17,7 @@ with hashed as (
             || coalesce(user_id::blob, ''::blob)
             || encode(concat(source, action, entity_type, entity_id, status, metadata))
         ) as hash
-    from read_parquet($files, filename = true)
+    from event_rows
 )
 select
     filename,

@@ -56,13 +56,12 @@ def describe_files(
     Raises:
         ArchiveError: A file cannot be read.
     """
-    try:
-        held_by_path = read_back(store, paths, connection)
-    except duckdb.Error as error:
-        raise ArchiveError(f"what was written cannot be read back: {error}") from error
+    with store.querying():
+        held_in = read_back(store, paths, connection)
     described: dict[str, dict[date, Share]] = {}
-    for path, days in held_by_path.items():
-        size_bytes, sha256 = store.digest(path)
+    for (path, days), (size_bytes, sha256) in zip(
+        held_in.items(), store.each(store.digest, held_in), strict=True
+    ):
         file_rows = sum(held.content.rows for held in days.values())
         described[path] = {
             day: Share(path, size_bytes, sha256, file_rows, held) for day, held in days.items()

@@ -1,9 +1,9 @@
-"""Reading the archive: which files a day consists of, and which events it holds already."""
+"""Reading the archive: which events it holds already."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -11,16 +11,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from activity_pipeline.archive.chain.index import entries_of, files_of, newest_entries
+from activity_pipeline.archive.chain.index import entries_of, files_of
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ArchiveError
 
 logger = logging.getLogger(__name__)
-
-
-def event_files(store: ArchiveStore, days: Collection[date] | None = None) -> list[str]:
-    """Return the files of the archived days as DuckDB names them; one may hold other days too."""
-    return [store.duckdb_path(path) for path in files_of(newest_entries(store, days).values())]
 
 
 def known_ids(
@@ -71,9 +66,9 @@ class KnownEvents:
         try:
             names = {date.fromisoformat(day): name for day, name in manifests.items()}
             paths = list(files_of(entries_of(self._store, names).values()))
-            with duckdb.connect(":memory:") as connection:
+            with duckdb.connect(":memory:") as connection, self._store.querying():
                 known = known_ids(self._store, connection, paths, events.filter(asked))
-        except (ArchiveError, duckdb.Error) as error:
+        except ArchiveError as error:
             logger.warning("late events are stored unchecked, the archive does not answer: %s", error)
             return pa.array([False] * len(events), pa.bool_())
         answer: pa.Array = pc.replace_with_mask(asked, asked, known)

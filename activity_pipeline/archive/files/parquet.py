@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -164,9 +165,12 @@ def _by_day(batch: pa.RecordBatch) -> Iterator[tuple[date, pa.RecordBatch]]:
 
 
 def read_back(
-    store: ArchiveStore, paths: Sequence[str], connection: duckdb.DuckDBPyConnection
+    store: ArchiveStore,
+    paths: Sequence[str],
+    connection: duckdb.DuckDBPyConnection,
+    where: duckdb.Expression | None = None,
 ) -> dict[str, dict[date, ReadBack]]:
-    """Read files whole and hash their rows, those of each day by themselves.
+    """Read files whole and hash their rows, those of each day by themselves; those of a condition alone.
 
     Raises:
         duckdb.Error: A file is missing or is not the Parquet that it should be.
@@ -175,11 +179,13 @@ def read_back(
         return {}
     named = {store.duckdb_path(path): path for path in paths}
     store.register(connection)
-    rows = connection.execute(
-        (Path(__file__).parent / "content.sql").read_text(), {"files": list(named)}
-    ).fetchall()
+    rows = connection.read_parquet(list(named), filename=True)
+    if where is not None:
+        rows = rows.filter(where)
+    query = (Path(__file__).parent / "content.sql").read_text()
     held: dict[str, dict[date, ReadBack]] = {path: {} for path in paths}
-    for file, day, count, first, second, first_us, last_us in rows:
+    hashed = cast(duckdb.DuckDBPyRelation, rows.query("event_rows", query))  # a query answers something
+    for file, day, count, first, second, first_us, last_us in hashed.fetchall():
         content = Content.of(count, first, second)
         held[named[file]][day] = ReadBack(content, _instant(first_us), _instant(last_us))
     return held

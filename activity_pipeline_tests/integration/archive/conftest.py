@@ -40,11 +40,21 @@ class Cold:
         return hot_since(today(), self.running.settings.hot_days) - back * ONE_DAY
 
     def send(self, day: date, count: int = 10, **fields: Any) -> list[UUID]:
-        """Send new events, from the first instant of a day to its last, and store them; return their ids."""
+        """Send new events, from the first instant of a day to its last, and store them; return their ids.
+
+        A field that is a function is asked for each event.
+        """
         start = datetime.combine(day, datetime.min.time(), UTC)
         numbers = range(self.sent, self.sent + count)
         last = ONE_DAY - timedelta(microseconds=1)
-        lines = [line(n, start + last * (n - self.sent) // max(count - 1, 1), **fields) for n in numbers]
+        lines = [
+            line(
+                n,
+                start + last * (n - self.sent) // max(count - 1, 1),
+                **{name: field() if callable(field) else field for name, field in fields.items()},
+            )
+            for n in numbers
+        ]
         self.running.send(*lines, sequence=self.sent)
         self.sent += count
         self.running.drain()

@@ -157,6 +157,16 @@ def test_what_is_in_both_is_compared(cold: Cold, days: list[date]) -> None:
     assert "SHA-256" in faults[f"events/date={days[1]}/part-1.parquet"]
 
 
+def test_a_file_that_can_be_read_and_is_another_days_is_found(cold: Cold, days: list[date]) -> None:
+    cold.export()
+    root = Path(cold.running.store.root)
+    mine, other = (root / f"events/date={day}/part-1.parquet" for day in days[3:])
+    mine.write_bytes(other.read_bytes())
+    (fault,) = compare_exported(cold.running.statements, cold.running.store).faults
+    assert fault.path == f"events/date={days[3]}/part-1.parquet"
+    assert "than its manifest says" in fault.what or "bytes, not" in fault.what
+
+
 def test_an_older_copy_of_the_archive_is_found_beside_its_database(cold: Cold, days: list[date]) -> None:
     running = cold.running
     assert verify_beside(running.statements, running.store, ()).faults == []

@@ -14,13 +14,10 @@ import psycopg
 import pytest
 
 from activity_pipeline.archive import export_days
-from activity_pipeline.archive.chain.manifest import read_manifest
 from activity_pipeline.archive.chain.publish import open_chain
 from activity_pipeline.archive.chain.verify import verify
-from activity_pipeline.archive.days import rewrite
 from activity_pipeline.archive.days.compact import compact
 from activity_pipeline.archive.days.erase import Request, erase
-from activity_pipeline.archive.files.parquet import ROWS_PER_READ
 from activity_pipeline.errors import ArchiveError
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.events.subject import Subject
@@ -342,19 +339,3 @@ def test_a_reason_must_not_name_him(running: Running) -> None:
     request = Request(HE, f"request of {USER}", "tester")
     with pytest.raises(ArchiveError, match="the receipt must not"):
         erase(running.statements, running.store, request, lambda _: [])
-
-
-def test_rows_are_hashed_in_parts(cold: Cold, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert rewrite.ROWS_HASHED_AT_ONCE > ROWS_PER_READ
-    monkeypatch.setattr(rewrite, "ROWS_HASHED_AT_ONCE", 1)
-    for back in (1, 2, 3):
-        cold.send_hot(cold.day(back), 4, user_id=str(USER))
-    cold.archive()
-    list(compact(cold.running.statements, cold.running.store, min_files=2))
-    assert by_place(erased(cold.running, HE)) == {"archive": 12}
-    name = cold.chain()[-1].name
-    manifest, _ = read_manifest(cold.running.store, name)
-    assert [(entry.row_count, entry.erased and entry.erased.row_count) for entry in manifest.days] == [
-        (0, 4)
-    ] * 3
-    sound(cold.running)

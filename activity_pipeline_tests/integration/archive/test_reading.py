@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,8 +16,9 @@ import pytest
 from activity_pipeline.archive import ArchiveStore, open_duckdb
 from activity_pipeline.archive.analyst.views import publish_views, views_sql
 from activity_pipeline.archive.chain.audit import disagreements
+from activity_pipeline.archive.chain.index import newest_entries
 from activity_pipeline.archive.chain.publish import Published
-from activity_pipeline.archive.files.known import KnownEvents, event_files, known_ids
+from activity_pipeline.archive.files.known import KnownEvents, known_ids
 from activity_pipeline.hot.chain import note_exported
 from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.days import freeze
@@ -32,15 +30,12 @@ VIEWS = ("activity_logs", "activity_metrics_daily", "activity_anomalies_daily")
 
 
 @pytest.fixture(params=["folder", "memory"])
-def anywhere(running: Running, request: pytest.FixtureRequest) -> Iterator[Cold]:
+def anywhere(running: Running, request: pytest.FixtureRequest) -> Cold:
     """The same pipeline with its archive in a folder and in a file system that is none."""
     if request.param == "folder":
-        yield Cold(running)
-        return
+        return Cold(running)
     url = f"memory://archive-{uuid.uuid4().hex}/of it's own"
-    yield Cold(replace(running, store=ArchiveStore(url)))
-    with contextlib.suppress(FileNotFoundError):
-        fsspec.filesystem("memory").rm(url.rsplit("/", 1)[0], recursive=True)
+    return Cold(replace(running, store=ArchiveStore(url)))
 
 
 def test_any_file_system_is_an_archive(anywhere: Cold) -> None:
@@ -56,7 +51,7 @@ def test_any_file_system_is_an_archive(anywhere: Cold) -> None:
     refresh_metrics(running.statements, running.bulk, running.store, list(running.states()))
     publish_views(running.store)
     assert disagreements(running.statements, running.store) == []
-    assert len(event_files(running.store, [day])) == 2
+    assert len(newest_entries(running.store, [day])[day].files) == 2
     with open_duckdb(running.store.url) as archive:
         assert archive.execute("select sum(count) from activity_metrics_daily").fetchone() == (len(ids),)
 
@@ -138,7 +133,7 @@ def test_known_events_are_found_by_a_hash_join(cold: Cold) -> None:
 
     cold.send_hot(cold.day(1))
     cold.archive()
-    (path,) = event_files(cold.running.store)
+    (path,) = map(str, Path(cold.running.store.root).glob("events/*/*.parquet"))
     query = (Path(known.__file__).parent / "known.sql").read_text()
     with duckdb.connect() as connection:
         connection.execute("create table candidates (n integer, timestamp timestamptz, id uuid)")
@@ -219,7 +214,7 @@ def test_marking_twice_changes_nothing(cold: Cold) -> None:
     (archived,) = cold.archive()
     (manifest,) = cold.chain()
     held = {archived.day: Held(archived.entry.content, "")}
-    note_exported(cold.running.statements, Published(manifest, archived.sha256).record, held)
+    note_exported(cold.running.statements, [Published(manifest, archived.sha256).record], held)
     assert cold.running.states()[archived.day] == "archived"
     raw = (Path(cold.running.store.root) / archived.manifest).read_bytes()
     assert json.loads(raw)["days"][0]["generation"] == 1

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
 import math
+from pathlib import Path
 
 import pytest
 
+from activity_pipeline.bench.archive.measure import Plan, measure_archive
+from activity_pipeline.bench.archive.thin import simulated
 from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.ingest import measure_ingest
 from activity_pipeline.bench.latency import measure_latency
@@ -68,3 +73,29 @@ def test_producer() -> None:
 def test_latency() -> None:
     figures = said_by(measure_latency(seconds=1.0, say=lambda _: None))
     assert figures["p50"].value <= figures["p95"].value <= figures["longest"].value
+
+
+@pytest.mark.slow
+def test_archive(tmp_path: Path) -> None:
+    plan = Plan(rows=1000, large_rows=2000, rounds=1, thin_days=20, cold_days=20, data=tmp_path)
+    figures = said_by(measure_archive(plan, say=lambda _: None))
+    peers = ("raw COPY", "dlt, connectorx", "dlt, pyarrow", "polars, adbc")
+    assert {*(f"export / {peer}" for peer in peers), "whole cycle / raw COPY"} <= set(figures)
+    assert {"archived / unsorted", "archived / hot"} <= set(figures)
+    assert "peak memory of archive run, a day of 2,000 rows" in figures
+    assert {"one user's events, archived", "count by source and day, archived"} <= set(figures)
+    assert {"archiving 20 thin days", "opening and count by year, compacted"} <= set(figures)
+    said: list[str] = []
+    measure_archive(dataclasses.replace(plan, parts=["year"]), say=said.append)
+    assert said[0] == f"taking {next(tmp_path.iterdir())}", "a year that is there is not made again"
+
+
+@pytest.mark.slow
+def test_archive_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson.gz"
+    path.write_bytes(gzip.compress(b"\n".join(line for part in simulated(10) for line in part)))
+    plan = Plan(rows=1000, large_rows=1000, rounds=1, parts=["size", "thin"], input=path)
+    figures = said_by(measure_archive(plan, say=lambda _: None))
+    assert {f"archived / unsorted of {path.name}", f"archived / hot of {path.name}"} <= set(figures)
+    assert "archiving 10 thin days" in figures
+    assert list(tmp_path.iterdir()) == [path]

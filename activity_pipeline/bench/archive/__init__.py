@@ -1,0 +1,1 @@
+"""The archive against raw COPY, other exporters, other files: one module a question."""

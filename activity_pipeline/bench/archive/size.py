@@ -1,0 +1,80 @@
+"""What a day takes in Parquet, against the hot day with its indexes and against unsorted rows.
+
+Unsorted rows are in the order in which they arrived, in one file as pyarrow writes it with zstd 3.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from activity_pipeline.archive import ArchiveStore, archive_days
+from activity_pipeline.archive.days.compact import compact
+from activity_pipeline.bench.archive.day import settle, write_unsorted
+from activity_pipeline.bench.archive.export import CYCLE, ExportBench
+from activity_pipeline.bench.figures import Figure
+from activity_pipeline.bench.load import load_file
+from activity_pipeline.bench.servers import Servers
+from activity_pipeline.bench.turns import Say
+from activity_pipeline.events.days import hot_since, today
+from activity_pipeline.hot.connection import connect, connect_bulk, open_hot
+from activity_pipeline.hot.days import due_days, list_days
+from activity_pipeline.hot.sizes import stored_bytes
+
+HOT_DAYS = 30
+MOST_HOT_DAYS = 400
+"""More days than that are nobody's hot window."""
+
+
+def measure_size(bench: ExportBench) -> list[Figure]:
+    """Compare the archived day with the hot one, and with its rows unsorted."""
+    day = bench.day
+    if not bench.size_bytes:
+        bench.rate(CYCLE)
+    with tempfile.TemporaryDirectory(prefix="activity-bench-") as folder, connect_bulk(day.dsn) as bulk:
+        unsorted_bytes = write_unsorted(bulk, Path(folder) / "unsorted.parquet", day.day)
+    return _figures("", day.rows, bench.size_bytes, unsorted_bytes, day.hot_bytes)
+
+
+def measure_size_of(servers: Servers, path: Path, say: Say) -> list[Figure]:
+    """Compare the events of a file, archived and compacted, with themselves unsorted.
+
+    If they could be one hot window, also with its days, sealed.
+    """
+    with (
+        servers.fresh_database() as dsn,
+        tempfile.TemporaryDirectory(prefix="activity-bench-") as folder,
+        open_hot(dsn) as (statements, bulk),
+    ):
+        rows = load_file(servers, dsn, path, hot_days=HOT_DAYS)
+        unsorted_bytes = write_unsorted(bulk, Path(folder) / "unsorted.parquet")
+        store = ArchiveStore(f"{folder}/archive")
+        archived = archive_days(
+            statements, bulk, store, due_days(statements, hot_since=hot_since(today(), HOT_DAYS))
+        )
+        compacted = list(compact(statements, store, min_files=2))
+        kept_bytes = sum(day.archived_bytes for day in list_days(statements))
+    say(f"{path.name}: {rows:,} events of {len(archived):,} days in {len(compacted)} files")
+    hot_bytes = None
+    if len(archived) <= MOST_HOT_DAYS:
+        with servers.fresh_database() as dsn, connect(dsn) as connection:
+            load_file(servers, dsn, path)
+            settle(connection, [day.day for day in list_days(connection)])
+            hot_bytes = stored_bytes(connection)
+    return _figures(f" of {path.name}", rows, kept_bytes, unsorted_bytes, hot_bytes)
+
+
+def _figures(
+    whose: str, rows: int, kept_bytes: int, unsorted_bytes: int, hot_bytes: int | None
+) -> list[Figure]:
+    figures = [
+        Figure(f"archived{whose}", kept_bytes / rows, "B/row"),
+        Figure(f"unsorted{whose}, pyarrow", unsorted_bytes / rows, "B/row"),
+        Figure(f"archived / unsorted{whose}", kept_bytes / unsorted_bytes, "x", 0.75, "at most"),
+    ]
+    if hot_bytes is not None:
+        figures += [
+            Figure(f"hot{whose}, with its indexes", hot_bytes / rows, "B/row"),
+            Figure(f"archived / hot{whose}", kept_bytes / hot_bytes, "x", 0.1, "at most"),
+        ]
+    return figures
