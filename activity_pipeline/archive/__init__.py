@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from activity_pipeline.archive.analyst.views import open_duckdb
 from activity_pipeline.archive.days.cycle import archive_days
 from activity_pipeline.archive.days.export import ArchivedDay, export_days
+from activity_pipeline.archive.days.restore import expire_days, restore_days
 from activity_pipeline.archive.days.retire import retire_days
 from activity_pipeline.archive.store import ArchiveStore
 
@@ -28,8 +29,10 @@ __all__ = [
     "ArchivedDay",
     "archive_days",
     "dataset",
+    "expire_days",
     "export_days",
     "open_duckdb",
+    "restore_days",
     "retire_days",
     "scan",
 ]

@@ -67,6 +67,12 @@ def registered_names(connection: Statements) -> set[str]:
     return {row[0] for row in connection.execute(_SQL["names"])}
 
 
+def noted_sha256(connection: Statements, name: str) -> str | None:
+    """Return the hash of a manifest's bytes as it was published; None where Postgres does not know it."""
+    row = connection.execute(_SQL["sha256"], {"name": name}).fetchone()
+    return row[0] if row else None
+
+
 def note_exported(
     connection: Statements, records: Sequence[ManifestRecord], held: Mapping[date, Held]
 ) -> None:

@@ -6,6 +6,10 @@ select sequence, name, sha256 from activity_manifests order by sequence desc lim
 -- All that is known of the chain.
 select name from activity_manifests
 
+-- name: sha256
+-- What a manifest must hash to.
+select sha256 from activity_manifests where name = %(name)s
+
 -- name: register
 -- The chain as this database knows it.
 insert into activity_manifests (

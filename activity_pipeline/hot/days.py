@@ -60,6 +60,12 @@ class Day:
     archived_rows: int
     archived_bytes: int
     manifest: str | None
+    restored_until: datetime | None
+
+    @property
+    def retired_generation(self) -> int:
+        """The newest generation whose rows have left Postgres, 0 for none."""
+        return self.generation - (self.state == "exported")
 
     @property
     def exported(self) -> content.Held:
@@ -207,7 +213,8 @@ def retire(
     once more and must equal the Parquet's, and nobody can change one between that and its end. Exported
     days take no new rows, so a partition is closed to writers while it is looked at, and everybody else
     waits only as long as dropping takes; late rows share a table with new ones and are looked at within
-    that time. A day that another run has retired meanwhile is left as it is.
+    that time. A day that another run has retired meanwhile is left as it is. Rows of a day that is restored
+    join it (hot/restored.py).
 
     Returns:
         The days that were dropped.
@@ -244,6 +251,7 @@ def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[d
         connection.execute(_SQL["lock_late"])
         held |= _held_or_noted(connection, late)
     check_gate(held, {day: by_day[day].content for day in dropped})
+    connection.execute(_SQL["keep_restored"], {"days": late})
     connection.execute(_SQL["retire_late"], {"days": late}, prepare=False)
     for name in (partitions[day] for day in dropped if day in partitions):
         connection.execute(

@@ -14,7 +14,7 @@ insert into activity_days (day, state) values (%(day)s, 'reopened') on conflict 
 -- Days with all that is known of them.
 select
     day, state, revision, generation, late_cut, exported_rows, exported_hash, exported_versions, archived_rows,
-    archived_bytes, manifest
+    archived_bytes, manifest, restored_until
 from activity_days
 where %(days)s::date[] is null or day = any (%(days)s::date[])
 order by day
@@ -106,6 +106,16 @@ select day, generation from activity_days
 where day = any (%(days)s::date[]) and state = 'exported'
 order by day
 for update
+
+-- name: keep_restored
+-- A restored day holds what its archive does: late rows that are about to go to the archive alone go there too.
+insert into activity_logs_archive (id, timestamp, source, action, entity_type, entity_id, user_id, status, metadata)
+select l.id, l.timestamp, l.source, l.action, l.entity_type, l.entity_id, l.user_id, l.status, l.metadata
+from activity_days d
+join activity_logs_late l
+    on l.timestamp >= d.day::timestamp at time zone 'UTC'
+    and l.timestamp < (d.day + 1)::timestamp at time zone 'UTC'
+where d.day = any (%(days)s::date[]) and d.restored_until is not null and l.arrived <= d.late_cut
 
 -- name: retire_late
 -- Late rows that are in Parquet now.

@@ -1,7 +1,11 @@
 -- name: begin
--- Noted before anything is touched, so that a crash cannot hide it.
+-- Noted before anything is touched, so that a crash cannot hide it. A day that is just being restored is there
+-- before it, and is erased from; the next restore finds this row.
 insert into activity_erasures (id, kind, salt, subject_sha256, reason, requested_by, receipt)
-values (%(id)s, %(kind)s, %(salt)s, %(subject_sha256)s, %(reason)s, %(requested_by)s, %(receipt)s)
+select
+    %(id)s::uuid, %(kind)s::text, %(salt)s::text, %(subject_sha256)s::text, %(reason)s::text,
+    %(requested_by)s::text, %(receipt)s::text
+from pg_advisory_xact_lock(hashtextextended('activity_restore', 0))
 returning id, kind, salt, subject_sha256, reason, requested_by, requested_at, receipt, finished_at
 
 -- name: list

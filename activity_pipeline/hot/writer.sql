@@ -57,7 +57,7 @@ join staged s on s.timestamp = fresh.timestamp and s.id = fresh.id and not s.lat
 group by fresh.timestamp, fresh.id
 
 -- name: place_late
--- New late rows, unless a frozen partition still holds them; says which.
+-- New late rows, unless a frozen partition or a restored day holds them; says which.
 with fresh as (
     insert into activity_logs_late
         (id, timestamp, source, action, entity_type, entity_id, user_id, status, metadata)
@@ -67,6 +67,7 @@ with fresh as (
     where s.late
         -- A scalar subquery looks each row up; "not exists" would hash all that is hot.
         and (select true from activity_logs_current c where c.timestamp = s.timestamp and c.id = s.id) is null
+        and (select true from activity_logs_archive a where a.timestamp = s.timestamp and a.id = s.id) is null
     order by s.timestamp, s.id, s.ordinal
     on conflict do nothing
     returning timestamp, id

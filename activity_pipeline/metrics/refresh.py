@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from activity_pipeline.archive.analyst.results import write_month
 from activity_pipeline.archive.chain.index import entries_of
+from activity_pipeline.archive.files.within import within
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot import results
@@ -61,7 +62,11 @@ def _refresh(
         with _events(bulk, store, list(todo.values())) as events:
             table = count_daily(events)
         now = {day.day: day for day in hot.list_days(statements, list(todo))}
-        settled = {day: seen.revision for day, seen in todo.items() if _retired(now[day]) == _retired(seen)}
+        settled = {
+            day: seen.revision
+            for day, seen in todo.items()
+            if now[day].retired_generation == seen.retired_generation
+        }
         rows = table.filter(pc.is_in(table["date"], value_set=pa.array(settled, pa.date32())))
         results.replace_days(bulk, TABLE, list(settled), rows)
         _publish_months(bulk, store, list(settled))
@@ -71,11 +76,6 @@ def _refresh(
             report.events[row["date"]] += row["count"]
         todo = {day: now[day] for day in todo if day not in settled}
     return report
-
-
-def _retired(day: hot.Day) -> int:
-    """Return the newest generation whose rows have left Postgres."""
-    return day.generation - (day.state == "exported")
 
 
 @contextmanager
@@ -90,26 +90,20 @@ def _events(
         columns = ", ".join(held.schema.names)
         relation = connection.from_arrow(held)
         if files:
-            first, last = (datetime.combine(end(d.day for d in days), time.min, UTC) for end in (min, max))
-            stamp = duckdb.ColumnExpression("timestamp")
-            cold = connection.read_parquet(files).filter(
-                (stamp >= duckdb.ConstantExpression(first))
-                & (stamp < duckdb.ConstantExpression(last + timedelta(days=1)))
-            )
+            cold = connection.read_parquet(files).filter(within([day.day for day in days]))
             relation = cold.select(columns).union(relation)
         yield relation
 
 
 def _cold_files(store: ArchiveStore, days: list[hot.Day]) -> list[str]:
     """Return the files whose rows Postgres does not hold as well; other days may share them."""
-    retired = {day.day: _retired(day) for day in days}
+    retired = {day.day: day.retired_generation for day in days}
     entries = entries_of(store, {day.day: day.manifest for day in days if day.manifest})
     return sorted(
         {
             store.duckdb_path(file.path)
             for entry in entries.values()
-            for file in entry.files
-            if file.generation <= retired[entry.day]
+            for file in entry.up_to(retired[entry.day])
         }
     )
 

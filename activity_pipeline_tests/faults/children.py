@@ -12,12 +12,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
-from activity_pipeline.archive import ArchiveStore, archive_days
+from activity_pipeline.archive import ArchiveStore, archive_days, expire_days, restore_days
 from activity_pipeline.archive.chain import publish as chain
 from activity_pipeline.archive.chain import sweep
 from activity_pipeline.archive.days import compact as compaction
@@ -26,8 +26,8 @@ from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.events.subject import Subject
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
-from activity_pipeline.hot import erasures, outbox, subjects
-from activity_pipeline.hot.connection import connect, open_hot
+from activity_pipeline.hot import erasures, outbox, restored, subjects
+from activity_pipeline.hot.connection import BulkConnection, connect, open_hot
 from activity_pipeline.hot.dead_letters import Selection
 from activity_pipeline.ingest import DrainConfig, drain, replay
 from activity_pipeline.ingest.follow import follow
@@ -106,6 +106,21 @@ def archive(dsn: str, url: str, days: Sequence[date], crash: str) -> None:
     CRASHES[crash]()
     with open_hot(dsn) as (statements, bulk):
         archive_days(statements, bulk, ArchiveStore(url), days)
+
+
+def restore(dsn: str, url: str, days: Sequence[date], crash: str) -> None:
+    """Restore days and die of SIGKILL at a point of RESTORE_CRASHES."""
+    RESTORE_CRASHES[crash]()
+    with open_hot(dsn) as (statements, bulk):
+        list(restore_days(statements, bulk, ArchiveStore(url), days, timedelta(hours=1)))
+
+
+def expire(dsn: str, now: datetime, crash: str, days_per_lock: int) -> None:
+    """Drop restored days, so many in a transaction, and die of SIGKILL at a point of EXPIRE_CRASHES."""
+    setattr(restored, "DAYS_PER_LOCK", days_per_lock)  # noqa: B010
+    EXPIRE_CRASHES[crash]()
+    with connect(dsn) as statements:
+        expire_days(statements, now)
 
 
 def compact(dsn: str, url: str, crash: str) -> None:
@@ -203,12 +218,13 @@ def _while_writing(*, file: int) -> None:
     setattr(export, "write_days", dying)  # noqa: B010
 
 
-def _at_query(module: Any, query: str) -> None:
-    """Die when a query of a module is about to be sent."""
+def _at_query(module: Any, query: str, *, call: int = 1) -> None:
+    """Die when a module is about to run a named query for the n-th time, within its transaction."""
+    calls = itertools.count(1)
 
     class Dying(dict[str, Any]):
         def __getitem__(self, name: str) -> Any:
-            if name == query:
+            if name == query and next(calls) == call:
                 _die()
             return super().__getitem__(name)
 
@@ -230,6 +246,22 @@ CRASHES: dict[str, Callable[[], None]] = {
     "retire": lambda: _after(hot, "retire"),
 }
 """Where an archive process can be told to kill itself: the rows of the table in archive/days/cycle.py."""
+
+RESTORE_CRASHES: dict[str, Callable[[], None]] = {
+    "load": lambda: _at_query(restored, "content"),
+    "check": lambda: _at_query(restored, "index"),
+    "index": lambda: _at_query(restored, "lock_routes"),
+    "attach": lambda: _at_query(restored, "drop_known"),
+    "note": lambda: _before(BulkConnection, "commit"),
+    "commit": lambda: _after(restored.Restoring, "attach"),
+}
+"""Where a restore can be told to kill itself: the rows of the table in archive/days/restore.py."""
+
+EXPIRE_CRASHES: dict[str, Callable[[], None]] = {
+    "inside drop": lambda: _at_query(restored, "drop", call=2),
+    "drop": lambda: _after(restored, "_drop_step"),
+}
+"""Where an expiry can be told to kill itself."""
 
 
 def _while_compacting() -> None:

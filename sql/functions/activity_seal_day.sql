@@ -6,7 +6,6 @@ set search_path = ''
 as $$
 declare
     partition_name text := 'activity_logs_current_' || to_char(sealed_day, 'YYYYMMDD');
-    definition text;
 begin
     if not exists (select from public.activity_days where day = sealed_day and state = 'open') then
         return false;
@@ -18,17 +17,7 @@ begin
     if not found then
         return false;
     end if;
-    foreach definition in array array[
-        '(source, action, timestamp)',
-        '(entity_type, entity_id, timestamp)',
-        '(user_id, timestamp)',
-        '(status, timestamp)',
-        'using gin (to_tsvector(''english'', action || '' '' || coalesce(metadata ->> ''description'', '''')))',
-        'using gin (metadata jsonb_path_ops)'
-    ] loop
-        execute format('create index on public.%I %s', partition_name, definition);
-    end loop;
-    execute format('analyze public.%I', partition_name);
+    perform public.activity_build_indexes(format('public.%I', partition_name)::regclass);
     return true;
 end
 $$;

@@ -41,8 +41,7 @@ def disagreements(statements: Statements, store: ArchiveStore) -> list[dict[str,
         in_progress = known.state == "frozen" and entry.generation == known.generation + 1
         if not in_progress:
             differs(day, "generation", known.generation, entry.generation)
-        retired = known.generation - (known.state == "exported")
-        rows = sum(file.row_count for file in entry.files if file.generation <= retired)
+        rows = sum(file.row_count for file in entry.up_to(known.retired_generation))
         differs(day, "rows", known.archived_rows, rows)
         for file in entry.files:
             differs(day, f"size of {file.path}", file.size_bytes, sizes.get(file.path))

@@ -111,6 +111,10 @@ class DayEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Rows and content hash."""
         return Content.parse(self.row_count, self.content_hash)
 
+    def up_to(self, generation: int) -> list[DataFile]:
+        """Return the files without those that a later generation added."""
+        return [file for file in self.files if file.generation <= generation]
+
     def added(self) -> Content:
         """Content of the rows in the files that this very generation added."""
         return sum((file.content for file in self.files if file.generation == self.generation), EMPTY)

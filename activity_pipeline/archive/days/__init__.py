@@ -1,1 +1,1 @@
-"""What is done with days: exported, retired from Postgres, compacted."""
+"""What is done with days: exported, retired from Postgres, compacted, restored."""

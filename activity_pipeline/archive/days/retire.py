@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from datetime import date
 
-from activity_pipeline.archive.chain.manifest import DayEntry
 from activity_pipeline.archive.days.bad import BadDays
 from activity_pipeline.archive.days.export import DAYS_PER_STEP
+from activity_pipeline.archive.files.describe import check_bytes
 from activity_pipeline.archive.store import ArchiveStore
-from activity_pipeline.errors import ArchiveError, GateError, StoreBusyError
+from activity_pipeline.errors import GateError, StoreBusyError
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import Statements
 
@@ -55,7 +55,9 @@ def retire_days(
         retirements = []
         for day, entry in failed.entries_of(store, {d.day: d.manifest for d in step if d.manifest}).items():
             with failed.keeping(day):
-                _check_files(store, entry)
+                for file in entry.files:
+                    if file.generation == entry.generation:
+                        check_bytes(store, file)
                 retirements.append(
                     hot.Retirement(day, entry.generation, entry.added(), entry.row_count, entry.size_bytes)
                 )
@@ -98,9 +100,3 @@ def _patiently(
 
 def _exported(statements: Statements, days: Sequence[date]) -> list[hot.Day]:
     return [day for day in hot.list_days(statements, days) if day.state == "exported"]
-
-
-def _check_files(store: ArchiveStore, entry: DayEntry) -> None:
-    for file in entry.files:
-        if file.generation == entry.generation and store.digest(file.path) != (file.size_bytes, file.sha256):
-            raise ArchiveError(f"{file.path} is not the file that its manifest lists", path=file.path)

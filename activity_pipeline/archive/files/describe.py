@@ -1,4 +1,4 @@
-"""What new files hold, read back from them."""
+"""What new files hold, read back from them, and whether a file still is what was said of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import duckdb
 from activity_pipeline.archive.chain.manifest import DataFile
 from activity_pipeline.archive.files.parquet import ReadBack, read_back
 from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.errors import ArchiveError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,13 @@ def describe_files(
             day: Share(path, size_bytes, sha256, file_rows, held) for day, held in days.items()
         }
     return described
+
+
+def check_bytes(store: ArchiveStore, file: DataFile) -> None:
+    """Compare a file's bytes with what its manifest says of them.
+
+    Raises:
+        ArchiveError: They are others, or cannot be read.
+    """
+    if store.digest(file.path) != (file.size_bytes, file.sha256):
+        raise ArchiveError(f"{file.path} is not the file that its manifest lists", path=file.path)

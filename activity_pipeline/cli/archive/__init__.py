@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from activity_pipeline.cli.archive import analyst, days, erase, prove
+from activity_pipeline.cli.archive import analyst, days, erase, prove, restore
 
 
 @click.group()
@@ -12,7 +12,7 @@ def archive() -> None:
     """Cold days in Parquet."""
 
 
-for command in (*days.COMMANDS, *prove.COMMANDS, *erase.COMMANDS, *analyst.COMMANDS):
+for command in (*days.COMMANDS, *restore.COMMANDS, *prove.COMMANDS, *erase.COMMANDS, *analyst.COMMANDS):
     archive.add_command(command)
 
 COMMANDS = [archive]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import click
 
@@ -32,6 +32,7 @@ def list_(days: tuple[date, date] | None, as_json: bool) -> None:
             "generation": day.generation,
             "archived_rows": day.archived_rows,
             "archived_bytes": day.archived_bytes,
+            "restored_until": day.restored_until,
         }
         for day in shown
     ]
@@ -48,13 +49,15 @@ def list_(days: tuple[date, date] | None, as_json: bool) -> None:
 def run(days: tuple[date, date] | None, as_json: bool) -> None:
     """Export the days that are due and let them through the gate out of Postgres.
 
-    Due are days out of the hot window, and days that late events have touched.
+    Due are days out of the hot window, and days that late events have touched. Restored days whose time
+    is over are dropped first.
 
     Example: activity-pipeline archive run
     """
-    from activity_pipeline.archive import ArchiveStore, archive_days
+    from activity_pipeline.archive import ArchiveStore, archive_days, expire_days
     from activity_pipeline.archive.analyst.views import publish_views
     from activity_pipeline.archive.chain.signing import load_signer
+    from activity_pipeline.errors import StoreBusyError
     from activity_pipeline.events.days import hot_since, today
     from activity_pipeline.hot.connection import open_hot
     from activity_pipeline.hot.days import due_days
@@ -62,6 +65,10 @@ def run(days: tuple[date, date] | None, as_json: bool) -> None:
 
     with services(load_settings()) as settings, open_hot(settings.postgres_dsn) as (statements, bulk):
         store = ArchiveStore(settings.archive_root)
+        try:
+            expire_days(statements, datetime.now(UTC))
+        except StoreBusyError as error:
+            click.echo(f"warning: {error}", err=True)
         due = due_days(statements, hot_since=hot_since(today(), settings.hot_days))
         wanted = [day for day in due if days is None or days[0] <= day <= days[1]]
         signer = load_signer(settings.archive_signing_key)

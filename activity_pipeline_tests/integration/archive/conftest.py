@@ -11,11 +11,14 @@ from uuid import UUID
 
 import pytest
 
-from activity_pipeline.archive import ArchivedDay, archive_days, export_days, open_duckdb
+from activity_pipeline.archive import ArchivedDay, archive_days, export_days, open_duckdb, restore_days
+from activity_pipeline.archive.chain.audit import disagreements
 from activity_pipeline.archive.chain.index import newest_entries
 from activity_pipeline.archive.chain.manifest import DayEntry, Manifest, read_manifest
+from activity_pipeline.archive.chain.verify import verify
+from activity_pipeline.archive.days.restore import RestoredDay
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
-from activity_pipeline.hot.days import due_days
+from activity_pipeline.hot.days import due_days, list_days
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.lines import line
 
@@ -111,6 +114,46 @@ class Cold:
         assert self.stored() == Counter(ids)
         assert self.running.ledger().residual == 0, self.running.ledger().differences
         self.chain()
+
+
+@dataclass
+class Warm(Cold):
+    """A pipeline whose archive gives days back."""
+
+    def restore(self, *days: date, ttl: timedelta = timedelta(hours=1)) -> list[RestoredDay]:
+        """Restore days."""
+        running = self.running
+        return list(restore_days(running.statements, running.bulk, running.store, days, ttl))
+
+    def until(self, day: date) -> datetime | None:
+        """Return until when a day is restored."""
+        (row,) = list_days(self.running.statements, [day])
+        return row.restored_until
+
+    def tables(self) -> list[str]:
+        """Return the tables of restored days, those of half a restore included."""
+        query = (
+            "select relname from pg_class where relkind = 'r' and "
+            "(relname ~ '^activity_logs_archive_' or relname = 'activity_logs_restoring') order by 1"
+        )
+        return [row[0] for row in self.running.statements.execute(query)]
+
+    def check_restored(self, ids: Sequence[UUID]) -> None:
+        """Check that Postgres shows exactly these events, each once, and that all else is whole.
+
+        A restored day has as many rows as its archive.
+        """
+        running = self.running
+        assert running.ids() == Counter(ids)
+        restored = [day for day in list_days(running.statements) if day.restored_until]
+        assert self.tables() == [f"activity_logs_archive_{day.day:%Y%m%d}" for day in restored]
+        entries = newest_entries(running.store)
+        for day in restored:
+            files = entries[day.day].up_to(day.retired_generation)
+            assert running.count(f"activity_logs_archive_{day.day:%Y%m%d}") == sum(f.row_count for f in files)
+        assert running.ledger().residual == 0, running.ledger().differences
+        assert disagreements(running.statements, running.store) == []
+        assert verify(running.store, deep=True).faults == []
 
 
 @pytest.fixture
