@@ -6,7 +6,7 @@ from activity_pipeline.defs.alerts.sensors import run_failed
 from activity_pipeline.defs.anomalies.assets import anomalies_daily, nothing_unusual
 from activity_pipeline.defs.archive.assets import archive_events, retired_days
 from activity_pipeline.defs.archive.checks import chain_intact, content_equals, counts_agree, no_partition_gap
-from activity_pipeline.defs.archive.upkeep import compacted_files, verified_archive
+from activity_pipeline.defs.archive.upkeep import compacted_files, restored_days, verified_archive
 from activity_pipeline.defs.automation import automation
 from activity_pipeline.defs.hot.assets import hot_events, sealed_days
 from activity_pipeline.defs.ingest.assets import drained_events, few_dead_letters, ledger_closes
@@ -27,6 +27,7 @@ def activity_pipeline() -> dg.Definitions:
             archive_events,
             retired_days,
             compacted_files,
+            restored_days,
             verified_archive,
             metrics_daily,
             anomalies_daily,

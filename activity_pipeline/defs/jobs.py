@@ -8,6 +8,7 @@ from activity_pipeline.defs.partitions import (
     COMPACTED,
     DRAINED,
     METRICS,
+    RESTORED,
     RETIRED,
     SEALED,
     SETTINGS,
@@ -48,6 +49,11 @@ compact_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(COMPACTED),
     description="Rewrite the files of thin days, and the generations of others, into fewer files.",
 )
+expire_job = dg.define_asset_job(
+    "expire",
+    selection=dg.AssetSelection.assets(RESTORED),
+    description="Drop the restored days whose time is over.",
+)
 verify_job = dg.define_asset_job(
     "verify",
     selection=dg.AssetSelection.assets(VERIFIED),
@@ -80,6 +86,7 @@ JOBS = [
     check_job,
     retire_job,
     compact_job,
+    expire_job,
     verify_job,
     metrics_job,
     anomalies_job,
@@ -116,6 +123,14 @@ nightly_compaction = dg.ScheduleDefinition(
     description="Compacts what the days before have left in many files, and sweeps away what was replaced.",
 )
 
+hourly_expiry = dg.ScheduleDefinition(
+    name="hourly_expiry",
+    job=expire_job,
+    cron_schedule="5 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Drops the restored days whose time is over.",
+)
+
 weekly_verification = dg.ScheduleDefinition(
     name="weekly_verification",
     job=verify_job,
@@ -124,4 +139,10 @@ weekly_verification = dg.ScheduleDefinition(
     description="Reads the whole archive back on Sundays: disks and people change bytes that nobody reads.",
 )
 
-SCHEDULES: list[dg.ScheduleDefinition] = [nightly, nightly_seal, nightly_compaction, weekly_verification]
+SCHEDULES: list[dg.ScheduleDefinition] = [
+    nightly,
+    nightly_seal,
+    nightly_compaction,
+    hourly_expiry,
+    weekly_verification,
+]

@@ -31,7 +31,9 @@ def frozen_rows(connection: BulkConnection, days: Sequence[Day]) -> Generator[pa
         days: Frozen or exported days.
     """
     # Range by range: a condition on the day of each row would cost a tenth of what reading it does.
-    parts = [("frozen_current", span) for span in ranges(day.day for day in days if day.late_cut is None)]
+    parts: list[tuple[str, Sequence[date]]] = [
+        ("frozen_current", span) for span in ranges(day.day for day in days if day.late_cut is None)
+    ]
     if late := [day.day for day in days if day.late_cut is not None]:
         parts.append(("frozen_late", late))
     for query, wanted in parts:

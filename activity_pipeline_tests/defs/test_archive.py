@@ -9,9 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from activity_pipeline.archive import restore_days
 from activity_pipeline.archive.chain.signing import make_key
 from activity_pipeline.defs.alerts.sensors import explain
-from activity_pipeline.defs.partitions import ARCHIVED, COMPACTED, RETIRED, VERIFIED
+from activity_pipeline.defs.partitions import ARCHIVED, COMPACTED, RESTORED, RETIRED, VERIFIED
 from activity_pipeline.events.days import ONE_DAY
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline_tests.defs.platform import (
@@ -239,3 +240,16 @@ def test_what_a_killed_run_left_half_done_is_reported_by_the_next(
 
 def test_what_a_run_says_where_no_step_does() -> None:
     assert explain([], "the process is gone") == "the process is gone"
+
+
+def test_restored_days_go_when_their_time_is_over(platform: Platform) -> None:
+    platform.send(*DAYS[:3], each=2)
+    platform.succeed("archive", DAYS[0], DAYS[2])
+    platform.succeed("retire")
+    for day, ttl in zip(DAYS[:3], (timedelta(0), timedelta(0), ONE_DAY), strict=True):
+        running = platform.running
+        list(restore_days(running.statements, running.bulk, running.store, [day], ttl))
+    said = materialized(platform.succeed("expire"), RESTORED)[None]
+    assert (said["dropped"], said["days"], said["rows"]) == (2, 1, 2)
+    (row,) = said["restored"].records
+    assert row.data["day"] == str(DAYS[2])

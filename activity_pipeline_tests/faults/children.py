@@ -268,8 +268,8 @@ def _while_compacting() -> None:
     """Die when a part of the new file is written."""
     original = getattr(compaction, "write_file")  # noqa: B009 the name that compact looks up
 
-    def dying(store: ArchiveStore, path: str, batches: Iterator[Any]) -> None:
-        original(store, path, itertools.chain(batches, iter(_die, 0)))
+    def dying(store: ArchiveStore, path: str, batches: Iterator[Any], **options: Any) -> None:
+        original(store, path, itertools.chain(batches, iter(_die, 0)), **options)
 
     setattr(compaction, "write_file", dying)  # noqa: B010
 

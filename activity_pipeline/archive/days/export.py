@@ -155,7 +155,7 @@ class _Export:
         added = {
             day: [described[path][day].of(generations[day])]
             for day, path in paths.items()
-            if path in described
+            if day in described.get(path, {})
         }
         self.bad.errors |= hot.gate_errors(
             {day: each.content for day, each in held.items()},

@@ -68,7 +68,6 @@ def verify(
         "size_bytes": found.size_bytes,
         "rows": found.rows,
         "superseded_files": found.superseded,
-        "unfinished_files": found.unfinished,
         "head": head,
     }
     faults = [{"path": fault.path, "what": fault.what} for fault in found.faults]

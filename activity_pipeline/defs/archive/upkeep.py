@@ -1,17 +1,20 @@
-"""`archive/compacted_files` keeps files few; `archive/verified` reads all of them back once a week."""
+"""Upkeep: files are kept few, restored days dropped when their time is over, all files read back weekly."""
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from activity_pipeline.archive import expire_days
 from activity_pipeline.archive.analyst.views import publish_views
 from activity_pipeline.archive.chain.audit import verify_beside
 from activity_pipeline.archive.days.compact import compact
-from activity_pipeline.defs.metadata import table
-from activity_pipeline.defs.partitions import ARCHIVED, COMPACTED, OWNERS, VERIFIED
+from activity_pipeline.defs.metadata import about, table
+from activity_pipeline.defs.partitions import ARCHIVED, COMPACTED, OWNERS, RESTORED, VERIFIED
 from activity_pipeline.defs.pools import ARCHIVE
 from activity_pipeline.defs.resources import Pipeline
+from activity_pipeline.events.judge import EVENT_SCHEMA
+from activity_pipeline.hot.days import list_days
 
 ALL_DAYS = dg.AssetDep(ARCHIVED, partition_mapping=dg.AllPartitionMapping())
 MOST_ROWS_SHOWN = 100
@@ -55,6 +58,33 @@ def compacted_files(pipeline: Pipeline) -> dg.MaterializeResult[None]:
             "bytes_before": sum(file.replaced_bytes for file in written),
             "written": table(rows[:MOST_ROWS_SHOWN]),
             "duration_s": round(time.perf_counter() - started, 3),
+        }
+    )
+
+
+@dg.asset(
+    key=RESTORED,
+    deps=[ALL_DAYS],
+    group_name="archive",
+    kinds={"postgres"},
+    owners=OWNERS,
+    # A query that reads restored days for longer than we wait may be done by then.
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
+    description="Archived days that `archive restore` brought back; dropped when their time is over.",
+    metadata=about("activity_logs_archive", EVENT_SCHEMA),
+)
+def restored_days(pipeline: Pipeline) -> dg.MaterializeResult[None]:
+    """Drop the days whose time is over; show those that stay, and until when."""
+    with pipeline.open_hot() as (statements, _):
+        dropped = expire_days(statements, datetime.now(UTC))
+        kept = [day for day in list_days(statements) if day.restored_until]
+    rows = [{"day": day.day, "rows": day.archived_rows, "until": day.restored_until} for day in kept]
+    return dg.MaterializeResult(
+        metadata={
+            "dropped": len(dropped),
+            "days": len(rows),
+            "rows": sum(day.archived_rows for day in kept),
+            "restored": table(rows[:MOST_ROWS_SHOWN]),
         }
     )
 

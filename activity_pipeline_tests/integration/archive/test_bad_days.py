@@ -115,7 +115,7 @@ def test_older_files_that_are_gone_keep_no_other_back(cold: Cold, days: list[dat
     cold.send(days[0], 2)
     cold.send(days[1], 2)
     (Path(cold.running.store.root) / f"events/date={days[0]}/part-1.parquet").unlink()
-    with pytest.raises(ArchiveError, match="its older files cannot be read"):
+    with pytest.raises(ArchiveError, match=r"the archive cannot be read: .*part-1\.parquet"):
         cold.archive()
     assert [cold.running.states()[day] for day in days[:2]] == ["frozen", "archived"]
     assert cold.newest(days[1]).generation == 2
