@@ -1,7 +1,9 @@
 """The only Parquet writer: cold days in files that a manifest vouches for.
 
-    events/date=2026-03-03/part-1.parquet     rows of generation 1, sorted by timestamp and id
+    events/date=2026-03-03/part-1.parquet     rows that generation 1 added, in the order of files/layout.py
+    events/packed/2025-01-01..2025-12-31.…    rows of many thin days
     manifests/2026-03-03.1.json               published last; lists every file of the day
+    head.json                                 where the chain of manifests ends
     receipts/<erasure>.json                   what was erased from where, and on whose word
     results/activity_metrics_daily/…          tables computed from events, one file a month
     views.sql, activity.duckdb                DuckDB views over all of it

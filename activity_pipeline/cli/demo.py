@@ -54,7 +54,7 @@ def demo(context: click.Context, /, input_: Path | None, as_json: bool, **option
         print_json(result.as_dict())
     else:
         _print_demo(result, kept=bool(options["keep"]))
-    context.exit(1 if result.ledger.residual else 0)
+    context.exit(1 if result.ledger.residual or result.verified.faults else 0)
 
 
 @contextmanager
@@ -80,6 +80,9 @@ def _print_demo(result: DemoResult, *, kept: bool) -> None:
             f"{human_bytes(result.hot_bytes)} with indexes",
             "cold": f"{len(archived):,} days in Parquet, {figures['archived']:,} events, "
             f"{human_bytes(sum(day.archived_bytes for day in archived))}",
+            "proof": f"{result.verified.manifests:,} manifests, {result.verified.signed:,} of them signed; "
+            f"{result.verified.rows:,} events read back from {result.verified.files:,} files: "
+            f"{len(result.verified.faults)} faults",
             "states": ", ".join(
                 f"{state} {count:,}" for state, count in sorted(Counter(d.state for d in result.days).items())
             ),
@@ -92,7 +95,7 @@ def _print_demo(result: DemoResult, *, kept: bool) -> None:
     }
     rates |= {
         name: f"{seconds[name]:6.1f} s"
-        for name in ("archive", "retire", "seal", "metrics", "anomalies")
+        for name in ("archive", "retire", "compact", "verify", "seal", "metrics", "anomalies")
         if name in seconds
     }
     print_pairs("\nHow long it took", rates)

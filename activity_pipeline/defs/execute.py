@@ -20,6 +20,7 @@ import dagster as dg
 from activity_pipeline.defs.jobs import (
     anomalies_job,
     archive_job,
+    compact_job,
     drain_job,
     metrics_job,
     retire_job,
@@ -106,6 +107,10 @@ def _retire(runner: Runner) -> bool:
     return runner.run(retire_job.name)
 
 
+def _compact(runner: Runner) -> bool:
+    return runner.run(compact_job.name)
+
+
 def _seal(runner: Runner) -> bool:
     return runner.run(seal_job.name)
 
@@ -126,6 +131,7 @@ STEPS: dict[str, Callable[[Runner], bool]] = {
     "drain": _drain,
     "archive": _archive,
     "retire": _retire,
+    "compact": _compact,
     "seal": _seal,
     "metrics": _metrics,
     "anomalies": _anomalies,

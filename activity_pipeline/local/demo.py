@@ -19,6 +19,8 @@ import msgspec
 import polars as pl
 
 from activity_pipeline.archive.analyst.views import publish_views
+from activity_pipeline.archive.chain.signing import load_public
+from activity_pipeline.archive.chain.verify import Verification, verify
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import ActivityError
 from activity_pipeline.events.days import ONE_DAY, today
@@ -38,7 +40,7 @@ SEED = 20
 """Seed of the simulated shop: the same events for everybody who asks on the same day."""
 
 FLUSH_TIMEOUT_S = 120.0
-LANES = (("archive", "retire", "seal"), ("metrics", "anomalies"))
+LANES = (("archive", "retire", "compact", "seal"), ("metrics", "anomalies"))
 """What runs side by side after the drain; see defs/execute.py."""
 
 Say = Callable[[str], None]
@@ -76,6 +78,7 @@ class DemoResult:
         incidents: Which of the simulated shop's incidents were found.
         days: Every day that is known.
         hot_bytes: Size of the hot and late tables with their indexes.
+        verified: What the archive proved by its files alone.
         seconds: Duration of each step.
         state: The folder that everything lies in; gone unless kept.
     """
@@ -88,6 +91,7 @@ class DemoResult:
     incidents: Report | None
     days: list[Day]
     hot_bytes: int
+    verified: Verification
     seconds: dict[str, float]
     state: Path
 
@@ -106,6 +110,8 @@ class DemoResult:
             "residual": ledger.residual,
             "hot_days": ledger.hot_days,
             "archived_days": ledger.archived_days,
+            "verified_rows": self.verified.rows,
+            "faults": len(self.verified.faults),
             "metrics_rows": self.metrics_rows,
             "anomalies": self.anomalies,
             "seconds": self.seconds,
@@ -148,6 +154,7 @@ def _run(settings: Settings, request: DemoRequest, say: Say) -> DemoResult:
         dagster_postgres_url="",
         redis_url="",
         archive_url="",
+        archive_signing_key="",
         spool_dir=str(settings.state_path / "spool"),
         drain_budget_s=3600.0,
         drain_idle_s=0.0,
@@ -165,9 +172,13 @@ def _run(settings: Settings, request: DemoRequest, say: Say) -> DemoResult:
             _execute(running, [("drain",)], clock)
         with clock.step("archive and compute"):
             _execute(running, list(LANES), clock)
+        store = ArchiveStore(running.archive_root)
         with clock.step("views"):
-            publish_views(ArchiveStore(running.archive_root))
-        return _gather(running, request, until, produced, before, clock)
+            publish_views(store)
+        with clock.step("verify"):
+            public = load_public(f"{settings.local_key_path}.pub")
+            verified = verify(store, deep=True, public=[public])
+        return _gather(running, request, until, produced, before, verified, clock)
     finally:
         context.__exit__(None, None, None)
 
@@ -225,7 +236,13 @@ def _execute(settings: Settings, lanes: list[tuple[str, ...]], clock: _Clock) ->
 
 
 def _gather(
-    settings: Settings, request: DemoRequest, until: datetime, produced: int, before: Ledger, clock: _Clock
+    settings: Settings,
+    request: DemoRequest,
+    until: datetime,
+    produced: int,
+    before: Ledger,
+    verified: Verification,
+    clock: _Clock,
 ) -> DemoResult:
     with connect(settings.postgres_dsn) as statements, connect_bulk(settings.postgres_dsn) as bulk:
         days = list_days(statements)
@@ -245,6 +262,7 @@ def _gather(
             incidents=incidents,
             days=days,
             hot_bytes=stored_bytes(statements),
+            verified=verified,
             seconds=clock.seconds,
             state=settings.state_path,
         )

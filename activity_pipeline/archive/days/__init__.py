@@ -1,1 +1,1 @@
-"""What is done with days: exported, retired from Postgres, compacted, restored."""
+"""What is done with days: exported, retired from Postgres, compacted, restored, erased from."""

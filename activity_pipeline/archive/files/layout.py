@@ -4,7 +4,31 @@ A file is a sequence of runs, each sorted by itself, so that memory holds two ru
 a run every row group covers a small part of what the order begins with, and readers skip the others
 by their statistics. Rows come in about the order of time, so runs also cover a part of the day each.
 
-LAYOUT_TABLE
+Bytes a row, by what a run is sorted by before the timestamp: a generated day of 1 M events in one file,
+and two logs of real events (a loan process of 1.1 M events, 12 years of commits to a repository); zstd 3:
+
+                           generated   loans   commits
+    as it came                 40.4     31.4      33.6     (generated: by pyarrow, without these encodings)
+    timestamp alone            35.3     28.3      31.1
+    source, action             31.7     30.3      32.6
+    source, action, user       32.5
+    source, user, action       33.1     29.2      32.2
+    user                       35.5     26.8      31.4
+
+With the levels below a day by source and action is 30.0. A page index adds 0.01; a Bloom filter on
+entity_id and user_id 0.5, for a look-up of an entity that takes 0.07 s instead of 0.11.
+
+Seconds of CPU in DuckDB over a year of 10 M events, 365 files of a day or two dozen of many days:
+
+                           days,      days,      packs,     packs,     packs,    packs,
+                           unsorted   src, act   src, act   src, user  user      user, src, act
+    one user                1.6        0.69       0.61       0.15       0.06      0.05
+    one entity              0.59       0.36       0.09       0.11       0.65      0.55
+    an action in a month    0.33       0.16       0.03       0.11       0.38      0.21
+    bytes a row            46.0       33.8       32.3       35.6                 34.1
+
+Days are by source and action: smallest, and read whole most of the time. Packs, in which the cold years
+end up, are by source and user: the one order under which none of the three is slow.
 """
 
 from __future__ import annotations

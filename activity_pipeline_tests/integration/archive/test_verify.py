@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,3 +213,25 @@ def test_files_of_some_days(cold: Cold, archive: Path) -> None:
     found = verify(store, days=(day, day))
     assert [fault.path for fault in found.faults] == [f"events/date={day}/part-1.parquet"]
     assert (found.days, found.files, found.manifests) == (1, 1, 4)
+
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+def test_the_verifier_in_the_readme_needs_nothing_of_ours(cold: Cold, archive: Path, tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(import hashlib.*?)```", README.read_text(), re.DOTALL)
+    written = tmp_path / "verifier.py"
+    written.write_text(code.replace('".activity/archive"', repr(str(archive))))
+
+    def verifies() -> bool:
+        return (
+            subprocess.run([sys.executable, "-I", written], check=False, capture_output=True).returncode == 0
+        )
+
+    assert verifies()
+    for path in (files(archive)[0], archive / f"manifests/{cold.day(2)}.1.json"):
+        raw = path.read_bytes()
+        path.write_bytes(raw[:-9] + bytes([raw[-9] ^ 1]) + raw[-8:])
+        assert not verifies()
+        path.write_bytes(raw)
+    assert verifies()
