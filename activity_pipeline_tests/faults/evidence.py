@@ -89,7 +89,7 @@ class Evidence:
         return [file for entry in newest.values() for file in entry.files]
 
     def documents(self) -> list[str]:
-        """Return the manifests and the head as they were."""
+        """Return the manifests, the receipts and the head as they were."""
         return [path for path in self.saved if path.endswith(".json")]
 
     def _held(self) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -153,7 +154,9 @@ def _exchange_days(evidence: Evidence, draw: Random) -> None:
 
 def _say_another_format(evidence: Evidence, draw: Random) -> None:
     path = draw.choice(evidence.documents())
-    (evidence.root / path).write_bytes(evidence.saved[path].replace(b"-archive/2", b"-archive/3", 1))
+    (evidence.root / path).write_bytes(
+        re.sub(rb'"activity-(\w+)/\d"', rb'"activity-\1/9"', evidence.saved[path])
+    )
 
 
 BYTES: dict[str, Tamper] = {
@@ -174,6 +177,7 @@ FILES: dict[str, Tamper] = {
     "a file removed": _remove_file,
     "two Parquet files swapped": _swap("events/"),
     "two manifests swapped": _swap("manifests/"),
+    "two receipts swapped": _swap("receipts/"),
     "a Parquet file in another's place": _put_in_place_of("events/"),
     "a manifest in another's place": _put_in_place_of("manifests/"),
     "a file more below events": _add_file,

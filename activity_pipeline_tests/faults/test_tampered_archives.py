@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from activity_pipeline.archive import archive_days
 from activity_pipeline.archive.chain.signing import Signer
 from activity_pipeline.archive.days.compact import compact
+from activity_pipeline.events.subject import Subject
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.faults import forging, tampering
 from activity_pipeline_tests.faults.evidence import Evidence
 from activity_pipeline_tests.integration.archive.conftest import Cold
+from activity_pipeline_tests.integration.archive.erasing import erased
 
 SIGNED = tampering.BYTES | tampering.FILES | forging.FORGERIES | forging.DEEP | forging.NOTED
 UNSIGNED = tampering.BYTES | tampering.FILES | forging.DEEP | forging.NOTED
@@ -27,8 +30,9 @@ UNSIGNED = tampering.BYTES | tampering.FILES | forging.DEEP | forging.NOTED
 def build(cold: Cold, root: Path) -> Evidence:
     """Build an archive with all that an archive can hold, and return a copy of it.
 
-    A pack of four days, one of them in two generations; late rows on the pack; a day of two
-    generations beside it; and the files that the pack has replaced, which are not swept yet.
+    A pack of four days, one of them in two generations, two users erased from the others; late rows
+    on the pack; a day of two generations beside it; and the files that the pack has replaced, which
+    are not swept yet.
     """
     signer = Signer(Ed25519PrivateKey.generate())
     running = cold.running
@@ -38,7 +42,12 @@ def build(cold: Cold, root: Path) -> Evidence:
 
     for back in (9, 8, 7, 6):
         cold.send_hot(cold.day(back), 12)
+    users = [UUID(int=number, version=4) for number in (1, 2)]
+    for user in users:
+        cold.send_hot(cold.day(7), 2, user_id=str(user))
     archive()
+    for user in users:
+        erased(running, Subject.user(user), signer)
     cold.send(cold.day(9), 5)
     archive()
     assert list(compact(running.statements, running.store, signer, min_files=2))
