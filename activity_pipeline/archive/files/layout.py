@@ -5,17 +5,19 @@ a run every row group covers a small part of what the order begins with, and rea
 by their statistics. Rows come in about the order of time, so runs also cover a part of the day each.
 
 Bytes a row, by what a run is sorted by before the timestamp: a generated day of 1 M events in one file,
-and two logs of real events (a loan process of 1.1 M events, 12 years of commits to a repository); zstd 3:
+and two logs of real events (262,200 of a loan process, 157,683 of a repository in 12 years); zstd 3, and
+for the generated ones BYTE_STREAM_SPLIT, which takes 1.7 off each:
 
                            generated   loans   commits
-    as it came                 40.4     31.4      33.6     (generated: by pyarrow, without these encodings)
+    as it came                          31.4      33.6
     timestamp alone            35.3     28.3      31.1
     source, action             31.7     30.3      32.6
     source, action, user       32.5
     source, user, action       33.1     29.2      32.2
     user                       35.5     26.8      31.4
 
-With the levels below a day by source and action is 30.0. A page index adds 0.01; a Bloom filter on
+With zstd 9 for ids a day by source and action is 32.5, and with zstd 1, 5 or 7 for metadata 32.1, 31.1 or
+30.0, at 0.65, 1.2 or 1.4 seconds of CPU for the million. A page index adds 0.01; a Bloom filter on
 entity_id and user_id 0.5, for a look-up of an entity that takes 0.07 s instead of 0.11.
 
 Seconds of CPU in DuckDB over a year of 10 M events, 365 files of a day or two dozen of many days:
@@ -48,14 +50,12 @@ FILE_SCHEMA = EVENT_SCHEMA.append(pa.field("date", pa.date32(), nullable=False))
 
 OPTIONS: dict[str, Any] = {
     "compression": "zstd",
-    # Half of a file is ids, whose random bits nothing compresses, and metadata, which repays the effort.
-    "compression_level": {name: {"id": 9, "metadata": 7}.get(name, 3) for name in FILE_SCHEMA.names},
     "use_dictionary": ["source", "action", "entity_type", "user_id", "status", "date"],
     "column_encoding": {"timestamp": "DELTA_BINARY_PACKED", "entity_id": "DELTA_BYTE_ARRAY"},
     "write_statistics": [name for name in FILE_SCHEMA.names if name != "metadata"],
     "write_page_index": True,
 }
-"""Of pyarrow's ParquetWriter. BYTE_STREAM_SPLIT would spare 1.7 bytes of each id, but DuckDB and Polars
+"""Of any layout. BYTE_STREAM_SPLIT would spare 1.7 bytes of each id, but DuckDB and Polars
 do not read it for UUIDs; Polars reads no DELTA_BYTE_ARRAY for them either."""
 
 
@@ -67,17 +67,28 @@ class Layout:
         order: What rows are sorted by before their timestamp.
         rows_per_group: Rows of a row group.
         rows_per_run: Rows that are sorted together.
+        metadata_level: Level of zstd for the metadata.
     """
 
     order: tuple[str, ...]
     rows_per_group: int
     rows_per_run: int
+    metadata_level: int
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the options of pyarrow's ParquetWriter."""
+        # The first bits of ids are a clock's, and the rest random: they repay the effort, at little cost.
+        levels = {"id": 9, "metadata": self.metadata_level}
+        return {**OPTIONS, "compression_level": {name: levels.get(name, 3) for name in FILE_SCHEMA.names}}
 
 
-DAY = Layout(("source", "action"), rows_per_group=122_880, rows_per_run=2 * 122_880)
+DAY = Layout(("source", "action"), rows_per_group=122_880, rows_per_run=2 * 122_880, metadata_level=5)
 """A day's own file. DuckDB reads a row group per thread, and its own vectors divide this."""
 
-PACK = Layout(("source", "user_id", "action"), rows_per_group=30_720, rows_per_run=40 * 30_720)
+PACK = Layout(
+    ("source", "user_id", "action"), rows_per_group=30_720, rows_per_run=40 * 30_720, metadata_level=7
+)
 """A file of many days, where one user's events are few among many."""
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from activity_pipeline.archive.files.layout import DAY, FILE_SCHEMA, OPTIONS, PACK, Layout, arrange
+from activity_pipeline.archive.files.layout import DAY, FILE_SCHEMA, PACK, Layout, arrange
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.content import Content
 from activity_pipeline.events.judge import EVENT_SCHEMA
@@ -156,7 +156,7 @@ class _OpenFile:
 def _open_file(store: ArchiveStore, path: str, layout: Layout) -> Iterator[_OpenFile]:
     with (
         store.writing(path) as stream,
-        pq.ParquetWriter(stream, FILE_SCHEMA, **OPTIONS) as writer,
+        pq.ParquetWriter(stream, FILE_SCHEMA, **layout.options) as writer,
         ThreadPoolExecutor(1, thread_name_prefix="sort") as sorting,
         ThreadPoolExecutor(1, thread_name_prefix="encode") as encoding,
     ):

@@ -97,12 +97,11 @@ def copy_out(connection: Statements, day: date) -> tuple[int, int]:
         return cursor.rowcount, size_bytes
 
 
-def write_unsorted(bulk: BulkConnection, path: Path, day: date | None = None) -> int:
-    """Write rows as they arrived to a file as pyarrow does it, with zstd 3; return its size in bytes.
+def read_arrived(bulk: BulkConnection, day: date | None = None) -> pa.Table:
+    """Return rows in the order in which they arrived: EVENT_SCHEMA.
 
     Args:
         bulk: The database.
-        path: The file.
         day: A hot day; without one, the late events.
     """
     try:
@@ -115,7 +114,10 @@ def write_unsorted(bulk: BulkConnection, path: Path, day: date | None = None) ->
     finally:
         bulk.rollback()
     columns = [arrived[name].cast(EVENT_SCHEMA.field(name).type) for name in FIELDS]
-    pq.write_table(
-        pa.Table.from_arrays(columns, schema=EVENT_SCHEMA), path, compression="zstd", compression_level=3
-    )
+    return pa.Table.from_arrays(columns, schema=EVENT_SCHEMA)
+
+
+def write_plain(rows: pa.Table, path: Path) -> int:
+    """Write rows as pyarrow does it, with zstd 3; return the file's size in bytes."""
+    pq.write_table(rows, path, compression="zstd", compression_level=3)
     return path.stat().st_size

@@ -19,7 +19,7 @@ UNIT = "rows/s"
 EXPORT = "export"
 CYCLE = "archive"
 
-PEERS = {"dlt, connectorx": 3.0, "dlt, pyarrow": 3.0, "polars, adbc": 2.0}
+PEERS = {"dlt, connectorx": 3.0, "dlt, pyarrow": 3.0, "polars, adbc": 2.0, "polars, psycopg": 2.0}
 """How many times as quick the export should be."""
 
 

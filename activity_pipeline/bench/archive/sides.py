@@ -10,6 +10,7 @@ dlt, connectorx   a dlt pipeline from its sql_table source to its filesystem des
                   connectorx is the quickest backend that it ships
 dlt, pyarrow      the same by its backend that needs no other package
 polars, adbc      `read_database_uri` by its quickest engine, then `write_parquet` with zstd
+polars, psycopg   `read_database` over a connection as applications have it, then the same
 
 Everything is imported, and the day read once, before the clock starts. The files of the others are in no
 order, nobody reads them back, and the day stays in Postgres.
@@ -159,6 +160,17 @@ def _written(paths: list[Path], seconds: float, *, columns: int = len(FIELDS)) -
     return Taken(sum(file.num_rows for file in files), size_bytes, seconds)
 
 
+def polars_psycopg(dsn: str, _: date) -> Taken:
+    """Read all row by row, then write all."""
+    import polars as pl  # noqa: PLC0415
+
+    path = Path("polars.parquet")
+    with psycopg.connect(dsn) as connection:
+        started = time.perf_counter()
+        pl.read_database(_SQL["select_texts"], connection).write_parquet(path, compression="zstd")
+        return _written([path], time.perf_counter() - started)
+
+
 SIDES: dict[str, Callable[[str, date], Taken]] = {
     "copy": copy,
     "export": export,
@@ -166,6 +178,7 @@ SIDES: dict[str, Callable[[str, date], Taken]] = {
     "dlt, connectorx": dlt_connectorx,
     "dlt, pyarrow": dlt_pyarrow,
     "polars, adbc": polars_adbc,
+    "polars, psycopg": polars_psycopg,
 }
 
 

@@ -1,6 +1,7 @@
 """What a day takes in Parquet, against the hot day with its indexes and against unsorted rows.
 
-Unsorted rows are in the order in which they arrived, in one file as pyarrow writes it with zstd 3.
+Unsorted rows are shuffled, and those in the order of arrival nearly in that of time; each is one file as
+pyarrow writes it with zstd 3.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from activity_pipeline.archive import ArchiveStore, archive_days
 from activity_pipeline.archive.days.compact import compact
-from activity_pipeline.bench.archive.day import settle, write_unsorted
+from activity_pipeline.bench.archive.day import read_arrived, settle, write_plain
 from activity_pipeline.bench.archive.export import CYCLE, ExportBench
 from activity_pipeline.bench.figures import Figure
 from activity_pipeline.bench.load import load_file
@@ -21,6 +25,7 @@ from activity_pipeline.hot.connection import connect, connect_bulk, open_hot
 from activity_pipeline.hot.days import due_days, list_days
 from activity_pipeline.hot.sizes import stored_bytes
 
+SEED = 1
 HOT_DAYS = 30
 MOST_HOT_DAYS = 400
 """More days than that are nobody's hot window."""
@@ -32,8 +37,9 @@ def measure_size(bench: ExportBench) -> list[Figure]:
     if not bench.size_bytes:
         bench.rate(CYCLE)
     with tempfile.TemporaryDirectory(prefix="activity-bench-") as folder, connect_bulk(day.dsn) as bulk:
-        unsorted_bytes = write_unsorted(bulk, Path(folder) / "unsorted.parquet", day.day)
-    return _figures("", day.rows, bench.size_bytes, unsorted_bytes, day.hot_bytes)
+        arrived = read_arrived(bulk, day.day)
+        as_they_come = _plain_sizes(arrived, Path(folder))
+    return _figures("", day.rows, bench.size_bytes, as_they_come, day.hot_bytes)
 
 
 def measure_size_of(servers: Servers, path: Path, say: Say) -> list[Figure]:
@@ -47,7 +53,7 @@ def measure_size_of(servers: Servers, path: Path, say: Say) -> list[Figure]:
         open_hot(dsn) as (statements, bulk),
     ):
         rows = load_file(servers, dsn, path, hot_days=HOT_DAYS)
-        unsorted_bytes = write_unsorted(bulk, Path(folder) / "unsorted.parquet")
+        as_they_come = _plain_sizes(read_arrived(bulk), Path(folder))
         store = ArchiveStore(f"{folder}/archive")
         archived = archive_days(
             statements, bulk, store, due_days(statements, hot_since=hot_since(today(), HOT_DAYS))
@@ -61,16 +67,23 @@ def measure_size_of(servers: Servers, path: Path, say: Say) -> list[Figure]:
             load_file(servers, dsn, path)
             settle(connection, [day.day for day in list_days(connection)])
             hot_bytes = stored_bytes(connection)
-    return _figures(f" of {path.name}", rows, kept_bytes, unsorted_bytes, hot_bytes)
+    return _figures(f" of {path.name}", rows, kept_bytes, as_they_come, hot_bytes)
+
+
+def _plain_sizes(arrived: pa.Table, folder: Path) -> dict[str, int]:
+    """Return the sizes in bytes of files that pyarrow writes of rows in the order of arrival and in none."""
+    shuffled = np.random.default_rng(SEED).permutation(len(arrived))
+    orders = {"unsorted": arrived.take(pa.array(shuffled)), "in order of arrival": arrived}
+    return {name: write_plain(rows, folder / "plain.parquet") for name, rows in orders.items()}
 
 
 def _figures(
-    whose: str, rows: int, kept_bytes: int, unsorted_bytes: int, hot_bytes: int | None
+    whose: str, rows: int, kept_bytes: int, as_they_come: dict[str, int], hot_bytes: int | None
 ) -> list[Figure]:
     figures = [
         Figure(f"archived{whose}", kept_bytes / rows, "B/row"),
-        Figure(f"unsorted{whose}, pyarrow", unsorted_bytes / rows, "B/row"),
-        Figure(f"archived / unsorted{whose}", kept_bytes / unsorted_bytes, "x", 0.75, "at most"),
+        *(Figure(f"{name}{whose}, pyarrow", size / rows, "B/row") for name, size in as_they_come.items()),
+        Figure(f"archived / unsorted{whose}", kept_bytes / as_they_come["unsorted"], "x", 0.75, "at most"),
     ]
     if hot_bytes is not None:
         figures += [

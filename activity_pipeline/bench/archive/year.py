@@ -18,7 +18,7 @@ import activity_pipeline.archive
 from activity_pipeline.archive import ArchiveStore, archive_days
 from activity_pipeline.archive.chain.verify import verify
 from activity_pipeline.archive.days.compact import compact
-from activity_pipeline.bench.archive.day import end_of, write_unsorted
+from activity_pipeline.bench.archive.day import end_of, read_arrived, write_plain
 from activity_pipeline.bench.load import load_events
 from activity_pipeline.bench.servers import Servers
 from activity_pipeline.bench.turns import Say
@@ -97,7 +97,7 @@ def _build(servers: Servers, year: Year, days: int, rows: int, say: Say) -> None
         for start in range(0, len(known), DAYS_PER_STEP):
             step = known[start : start + DAYS_PER_STEP]
             for day in step:
-                write_unsorted(bulk, year.unsorted / f"{day}.parquet", day)
+                write_plain(read_arrived(bulk, day), year.unsorted / f"{day}.parquet")
             archive_days(statements, bulk, store, step)
             say(f"archived {start + len(step)} of {len(known)} days")
         for file in compact(statements, store):
