@@ -60,7 +60,8 @@ class RedisServer:
             str(self.folder),
         ]
         self.process = subprocess.Popen(
-            [*command, "--appendonly", "yes", "--save", ""], stdout=subprocess.DEVNULL
+            [*command, "--appendonly", "yes", "--appendfsync", "always", "--save", ""],
+            stdout=subprocess.DEVNULL,
         )
         wait_until(self._answers)
 
