@@ -11,6 +11,7 @@ from typing import Final, Literal
 import polars as pl
 
 from activity_pipeline.errors import SettingsError
+from activity_pipeline.events.model import FAILURE_STATUSES
 
 Kind = Literal["spike", "drop", "failure_rate", "silent_source"]
 Severity = Literal["info", "warning", "critical"]
@@ -40,15 +41,10 @@ range that would not have been reported. `p_value` is the raw one, before the co
 the number of series.
 """
 
-FAILURE_STATUSES: Final = frozenset({"failure", "failed", "error", "denied", "timeout", "rejected"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionSettings:
     """When a day is called unusual.
-
-    Failures are named rather than successes: real systems bring statuses that mean neither
-    (`start`, `schedule`, `reverted`, `pending`), and an unknown one should not page anybody.
 
     Attributes:
         weeks: Length of the baseline. A day is judged against the same weekday of these weeks.

@@ -44,7 +44,7 @@ def refresh_anomalies(
             bulk, "activity_metrics_daily", first - timedelta(days=settings.history_days), last
         )
         found = detect(_frame(metrics), days, through=today() - ONE_DAY, settings=settings)
-        results.replace_days(bulk, TABLE, days, found.to_arrow())
+        results.replace_days(bulk, days, {TABLE: found.to_arrow()})
         for month in results.months_of(days):
             month_end = month.replace(day=calendar.monthrange(month.year, month.month)[1])
             write_month(store, TABLE, month, results.read_table(bulk, TABLE, month, month_end))

@@ -14,9 +14,14 @@ RESULT = re.compile(r"results/([a-z_]\w*)/[^./][^/]*\.parquet")
 """Path of a file of a table; the files that are being written have a dot before their name."""
 
 
+def month_path(table: str, month: date) -> str:
+    """Return the path of a month of a result table; `month` is its first day."""
+    return f"results/{table}/{month:%Y-%m}.parquet"
+
+
 def write_month(store: ArchiveStore, table: str, month: date, rows: pa.Table) -> None:
     """Replace a month of a result table; `month` is its first day."""
-    with store.writing(f"results/{table}/{month:%Y-%m}.parquet") as stream:
+    with store.writing(month_path(table, month)) as stream:
         pq.write_table(rows, stream, compression="zstd")
 
 
