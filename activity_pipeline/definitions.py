@@ -12,7 +12,7 @@ from activity_pipeline.defs.hot.assets import hot_events, sealed_days
 from activity_pipeline.defs.ingest.assets import drained_events, few_dead_letters, ledger_closes
 from activity_pipeline.defs.ingest.sensors import queue_backlog
 from activity_pipeline.defs.jobs import JOBS, SCHEDULES
-from activity_pipeline.defs.metrics.assets import metrics_daily, no_stale_metrics
+from activity_pipeline.defs.metrics.assets import metrics, no_metrics_gap, no_stale_metrics
 from activity_pipeline.defs.resources import Pipeline
 
 
@@ -29,7 +29,7 @@ def activity_pipeline() -> dg.Definitions:
             compacted_files,
             restored_days,
             verified_archive,
-            metrics_daily,
+            metrics,
             anomalies_daily,
         ],
         asset_checks=[
@@ -40,6 +40,7 @@ def activity_pipeline() -> dg.Definitions:
             counts_agree,
             no_partition_gap,
             no_stale_metrics,
+            no_metrics_gap,
             nothing_unusual,
         ],
         jobs=JOBS,

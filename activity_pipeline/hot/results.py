@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -71,6 +72,21 @@ def read_table(connection: BulkConnection, table: ResultTable, first: date, last
         rows: pa.Table = cursor.fetch_arrow_table()
     connection.rollback()
     return rows
+
+
+def hourly_volume(connection: Statements, days: Collection[date]) -> dict[datetime, int]:
+    """Return the events of each hour of some days that has any, all series together."""
+    return dict(connection.execute(_SQL["volume"], {"days": list(days)}).fetchall())
+
+
+def gap_days(connection: Statements, *, before: date) -> list[date]:
+    """Return the days before another one that hold events and have no metrics, in order."""
+    return [row[0] for row in connection.execute(_SQL["gaps"], {"before": before})]
+
+
+def erase_user(connection: Statements, user: UUID) -> None:
+    """Remove what was counted of a user by name."""
+    connection.execute(_SQL["erase_user"], {"user_id": user})
 
 
 def revisions_of(connection: Statements, days: Collection[date]) -> dict[date, int]:

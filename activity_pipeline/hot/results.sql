@@ -67,6 +67,26 @@ from activity_anomalies_daily
 where date between $1::text::date and $2::text::date
 order by date, kind, source, action
 
+-- name: volume
+-- Events by hour of some days, all series together.
+select h.hour, sum(h.count)::bigint as count
+from unnest(%(days)s::date[]) as d (day)
+join activity_metrics_hourly h
+    on h.hour >= d.day::timestamp at time zone 'UTC' and h.hour < (d.day + 1)::timestamp at time zone 'UTC'
+group by h.hour
+order by h.hour
+
+-- name: gaps
+-- Days that hold events and have no metrics.
+select l.day from activity_ledger l
+where l.inserted > l.erased and l.day < %(before)s
+    and not exists (select from activity_metrics_daily m where m.date = l.day)
+order by l.day
+
+-- name: erase_user
+-- Counts of one user.
+delete from activity_users_daily where user_id = %(user_id)s
+
 -- name: revisions
 -- Where each day stands.
 select day, revision from activity_days where day = any (%(days)s::date[])

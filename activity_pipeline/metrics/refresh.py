@@ -40,12 +40,12 @@ class RefreshReport:
 
     Attributes:
         days: Days computed, in order.
-        rows_by_day: Rows of their metrics.
+        rows: Rows of each table, by day.
         events: Events that those rows count, by day.
     """
 
     days: list[date]
-    rows_by_day: Counter[date] = field(default_factory=Counter)
+    rows: dict[results.ResultTable, Counter[date]] = field(default_factory=dict)
     events: Counter[date] = field(default_factory=Counter)
 
 
@@ -78,8 +78,10 @@ def _refresh(
         for table, rows in tables.items():
             replace_in_months(bulk, store, table, list(settled), rows)
         results.note_computed(statements, "metrics", {day: seen.revision for day, seen in settled.items()})
+        for metric, table in TABLES.items():
+            found = report.rows.setdefault(table, Counter())
+            found.update(days_of(metric, tables[table]).to_pylist())
         for row in tables["activity_metrics_daily"].select(["date", "count"]).to_pylist():
-            report.rows_by_day[row["date"]] += 1
             report.events[row["date"]] += row["count"]
         todo = {day: now[day] for day in todo if day not in settled}
     return report
