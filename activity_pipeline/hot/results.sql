@@ -1,6 +1,7 @@
 -- name: lock_results
--- Two computations of the same days must not both insert.
-select pg_advisory_xact_lock(hashtextextended('activity_results', 0))
+-- Two computations of the same days must not both insert. The commit need not wait for the disk: `note_…`
+-- comes after it, and waits for both.
+select pg_advisory_xact_lock(hashtextextended('activity_results', 0)), set_config('synchronous_commit', 'off', true)
 
 -- name: lock_kind
 -- One computation at a time.

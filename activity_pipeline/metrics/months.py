@@ -6,8 +6,9 @@ import calendar
 from collections.abc import Collection
 from datetime import date
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from activity_pipeline.archive.analyst.results import month_path, write_month
@@ -36,32 +37,39 @@ def replace_in_months(
         rows: Their rows, in the table's order.
     """
     for month in results.months_of(days):
-        kept = _kept(store, table, month, days, rows.schema)
-        if kept is None:
+        held = _held(store, table, month, rows.schema)
+        if held is None:
             last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
-            write_month(store, table, month, results.read_table(bulk, table, month, last))
-            continue
-        of_month = rows.filter(pc.equal(_months(rows), pa.scalar(month, pa.date32())))
-        # Stable: rows of one day or hour stay in the order of the key.
-        write_month(store, table, month, pa.concat_tables([kept, of_month]).sort_by(rows.column_names[0]))
+            held = results.read_table(bulk, table, month, last)
+        else:
+            of_month = [day for day in days if day.replace(day=1) == month]
+            held = _replaced(held, sorted(of_month), rows)
+        write_month(store, table, month, held)
 
 
-def _kept(
-    store: ArchiveStore, table: str, month: date, days: Collection[date], schema: pa.Schema
-) -> pa.Table | None:
-    """Return the rows of the month's other days, None where its file does not have them."""
+def _held(store: ArchiveStore, table: str, month: date, schema: pa.Schema) -> pa.Table | None:
+    """Return the rows of a month's file, None where there is none of this schema."""
     path = month_path(table, month)
     if not store.exists(path):
         return None
     held = pq.read_table(pa.BufferReader(store.read(path)))
-    if not held.schema.equals(schema):
-        return None
-    return held.filter(pc.invert(pc.is_in(_days(held), value_set=pa.array(days, pa.date32()))))
+    return held if held.schema.equals(schema) else None
 
 
-def _days(rows: pa.Table) -> pa.ChunkedArray:
-    return rows.column(0).cast(pa.date32())
+def _replaced(held: pa.Table, days: list[date], rows: pa.Table) -> pa.Table:
+    """Put the rows of days in the place of those that were there; both are in order of their days."""
+    held_days, new_days = _days(held), _days(rows)
+    pieces, start = [], 0
+    for day in days:
+        at = np.datetime64(day)
+        old, new = (
+            (int(of.searchsorted(at)), int(of.searchsorted(at, side="right"))) for of in (held_days, new_days)
+        )
+        pieces += [held.slice(start, old[0] - start), rows.slice(new[0], new[1] - new[0])]
+        start = old[1]
+    return pa.concat_tables([*pieces, held.slice(start)])
 
 
-def _months(rows: pa.Table) -> pa.ChunkedArray:
-    return pc.floor_temporal(_days(rows), unit="month").cast(pa.date32())
+def _days(rows: pa.Table) -> npt.NDArray[np.datetime64]:
+    days: npt.NDArray[np.datetime64] = rows.column(0).cast(pa.date32()).to_numpy()
+    return days
