@@ -69,7 +69,7 @@ class DetectionSettings:
     min_same_weekdays: int = 3
     min_history_days: int = 14
     q: float = 0.05
-    max_p: float = 0.001
+    max_p: float = 0.0001
     min_ratio: float = 1.5
     min_events: float = 10.0
     min_failure_ratio: float = 2.0
