@@ -13,7 +13,7 @@ import polars as pl
 from activity_pipeline.errors import SettingsError
 from activity_pipeline.events.model import FAILURE_STATUSES
 
-Kind = Literal["spike", "drop", "failure_rate", "silent_source"]
+Kind = Literal["spike", "drop", "failure_rate", "silent_source", "new_source", "new_action"]
 Severity = Literal["info", "warning", "critical"]
 
 DAYS_OF_WEEK: Final = 7

@@ -156,6 +156,25 @@ def metrics_(context: click.Context, /, rows: int, large_rows: int, rounds: int,
     _show(context, measure_metrics(Plan(rows, large_rows, rounds), say=_say), as_json=as_json)
 
 
+@bench.command("anomalies")
+@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="Simulations.")
+@click.option(
+    "--series", type=click.IntRange(20), default=120, show_default=True, help="(source, action) in each."
+)
+@json_option
+@click.pass_context
+def anomalies_(context: click.Context, /, seeds: int, series: int, as_json: bool) -> None:
+    """Simulate traffic with incidents in it, and count what is found and what is a false alarm.
+
+    Exit 1 off a target.
+
+    Example: activity-pipeline bench anomalies --seeds 5
+    """
+    from activity_pipeline.bench.anomalies.measure import measure_anomalies
+
+    _show(context, measure_anomalies(seeds=seeds, series=series, say=_say), as_json=as_json)
+
+
 def _say(message: str) -> None:
     if sys.stderr.isatty():
         click.echo(message, err=True)

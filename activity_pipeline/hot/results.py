@@ -74,6 +74,15 @@ def read_table(connection: BulkConnection, table: ResultTable, first: date, last
     return rows
 
 
+def first_seen(connection: BulkConnection) -> pa.Table:
+    """Return the first day of each action, and its events then: source, action, first, events."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["first_seen"])
+        rows: pa.Table = cursor.fetch_arrow_table()
+    connection.rollback()
+    return rows
+
+
 def hourly_volume(connection: Statements, days: Collection[date]) -> dict[datetime, int]:
     """Return the events of each hour of some days that has any, all series together."""
     return dict(connection.execute(_SQL["volume"], {"days": list(days)}).fetchall())

@@ -63,10 +63,17 @@ order by date, user_id
 
 -- name: read_activity_anomalies_daily
 -- Daily anomalies of a range.
-select date, kind, source, action, observed, expected, lower, upper, p_value, severity, sentence
+select date, kind, source, action, observed, expected, lower, upper, p_value, severity, sentence, revision
 from activity_anomalies_daily
 where date between $1::text::date and $2::text::date
 order by date, kind, source, action
+
+-- name: first_seen
+-- The first day of each action, and its events then.
+select distinct on (source, action) source, action, date as first, sum(count)::bigint as events
+from activity_metrics_daily
+group by source, action, date
+order by source, action, date
 
 -- name: volume
 -- Events by hour of some days, all series together.

@@ -64,5 +64,6 @@ select
     null::double as upper,
     null::double as p_value,
     null::varchar as severity,
-    null::varchar as sentence
+    null::varchar as sentence,
+    null::bigint as revision
 where false;

@@ -73,9 +73,7 @@ class Score:
     tested: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def add(
-        self, incidents: Iterable[Incident], flags: pl.DataFrame, excused: Collection[Subject]
-    ) -> None:
+    def add(self, incidents: Iterable[Incident], flags: pl.DataFrame, excused: Collection[Subject]) -> None:
         """Score the flags of one simulation.
 
         Args:
