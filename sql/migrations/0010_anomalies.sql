@@ -4,8 +4,7 @@ alter table activity_anomalies_daily
     add constraint activity_anomalies_daily_kind_check
         check (kind in ('spike', 'drop', 'failure_rate', 'silent_source', 'new_source', 'new_action')),
     add column revision bigint not null default 0 check (revision >= 0);
-comment on column activity_anomalies_daily.kind
-    is 'What is unusual: spike, drop, failure_rate, silent_source, new_source, new_action';
+comment on column activity_anomalies_daily.kind is 'What is unusual: spike, drop, failure_rate, silent_source, new_source, new_action';
 comment on column activity_anomalies_daily.revision is 'The revision of activity_days that was judged; 0 where the day has no events';
 
 create table activity_anomaly_acknowledgements (
