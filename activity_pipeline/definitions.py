@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from activity_pipeline.defs.alerts.sensors import run_failed
+from activity_pipeline.defs.alerts.sensors import run_failed, watch
 from activity_pipeline.defs.anomalies.assets import anomalies_daily, nothing_unusual
 from activity_pipeline.defs.archive.assets import archive_events, retired_days
 from activity_pipeline.defs.archive.checks import chain_intact, content_equals, counts_agree, no_partition_gap
@@ -45,7 +45,7 @@ def activity_pipeline() -> dg.Definitions:
         ],
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[queue_backlog, automation, run_failed],
+        sensors=[queue_backlog, automation, run_failed, watch],
         # Steps run in the run's own process: one more for each would take longer than most steps do.
         executor=dg.in_process_executor,
         resources={

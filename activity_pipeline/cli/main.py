@@ -12,6 +12,7 @@ import click
 
 from activity_pipeline import __version__
 from activity_pipeline.cli import (
+    alerts,
     anomalies,
     archive,
     bench,
@@ -38,7 +39,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for module in (demo, status, operate, events, dead_letters, archive, results, anomalies, bench):
+for module in (demo, status, operate, events, dead_letters, archive, results, anomalies, alerts, bench):
     for command in module.COMMANDS:
         cli.add_command(command)
 

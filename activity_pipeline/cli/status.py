@@ -19,7 +19,7 @@ from activity_pipeline.cli.output import human_bytes, json_option, print_json
 from activity_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from activity_pipeline.local.overview import Overview
+    from activity_pipeline.alerts.overview import Overview
 
 MOST_ANOMALIES = 8
 SEVERITY_STYLES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
@@ -37,8 +37,8 @@ def status(context: click.Context, /, watch: bool, every: float, as_json: bool) 
 
     Example: activity-pipeline status --watch
     """
+    from activity_pipeline.alerts.overview import look
     from activity_pipeline.hot.connection import connect
-    from activity_pipeline.local.overview import look
     from activity_pipeline.local.services import services
 
     with services(load_settings()) as settings, connect(settings.postgres_dsn) as statements:

@@ -70,3 +70,13 @@ def test_watching_ends_on_ctrl_c(filled: Running, run: Run) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_alerts_on_the_command_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("alerts", "list").stdout == "alerts: none\n"
+    nobody = run("alerts", "test")
+    assert (nobody.returncode, nobody.stdout) == (1, "channels: none: set ACTIVITY_ALERT_URLS\n")
+    monkeypatch.setenv("ACTIVITY_ALERT_URLS", "http://127.0.0.1:9/closed?token=secret")
+    away = run("alerts", "test", "--json")
+    assert (away.returncode, json.loads(away.stdout)) == (1, [{"channel": 1, "taken": False}])
+    assert "secret" not in away.stdout + away.stderr
