@@ -72,6 +72,7 @@ def test_watching_ends_on_ctrl_c(filled: Running, run: Run) -> None:
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:apprise.*")
 def test_alerts_on_the_command_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("alerts", "list").stdout == "alerts: none\n"
     nobody = run("alerts", "test")
