@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         outbox_dsn: libpq URIs of the databases whose outbox is drained, comma-separated; empty: postgres_dsn.
         dagster_postgres_url: libpq URI of Dagster's own database; empty starts the embedded one.
         redis_url: URL of the Redis that holds the queue; empty starts the embedded one.
+        cache_url: URL of the Redis that keeps answers, best one that may evict; empty: the next database of
+            the queue's Redis; `off` keeps none.
         archive_url: Root of the Parquet archive: a folder, or an s3://, gs:// or az:// URL; empty means
             the folder `archive` of the state folder. What opens an object store is in AWS_… and so on.
         archive_signing_key: Path of the Ed25519 private key, PEM, that signs the archive's manifests; empty
@@ -67,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outbox_dsn: str = ""
     dagster_postgres_url: str = ""
     redis_url: str = ""
+    cache_url: str = ""
     archive_url: str = ""
     archive_signing_key: str = ""
     archive_public_keys: str = ""
