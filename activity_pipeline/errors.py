@@ -20,6 +20,7 @@
     +-- LocalStackError           an embedded server cannot be found or does not start
     +-- AlertError                no channel took an alert
     +-- ImportFileError           an input file cannot be read as any known format
+    +-- RequestError              the HTTP API refuses a request, or cannot serve it now
 
 The docstring of a class is its default message. Errors carry what they are about as
 attributes, so that a caller never parses a message.
@@ -132,3 +133,11 @@ class AlertError(ActivityError):
 
 class ImportFileError(ActivityError):
     """The input file cannot be read as any known format."""
+
+
+class RequestError(ActivityError):
+    """The HTTP API refuses a request, or cannot serve it now."""
+
+    problem: str
+    headers: Mapping[str, str]
+    members: Mapping[str, Any]

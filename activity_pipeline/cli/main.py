@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from activity_pipeline import __version__
-from activity_pipeline.cli import archive, bench, dead_letters, demo, events, operate, results
+from activity_pipeline.cli import archive, bench, dead_letters, demo, events, keys, operate, results, serve
 from activity_pipeline.errors import ActivityError
 
 
@@ -28,7 +28,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for module in (demo, operate, events, dead_letters, archive, results, bench):
+for module in (demo, operate, events, dead_letters, archive, results, serve, keys, bench):
     for command in module.COMMANDS:
         cli.add_command(command)
 
