@@ -15,7 +15,7 @@ import redis
 from psycopg_pool import PoolTimeout
 
 from activity_pipeline.api.judging import Judging
-from activity_pipeline.api.keys import REFRESH_S, KeyRing
+from activity_pipeline.api.keys import READ_AGAIN_S, REFRESH_S, KeyRing
 from activity_pipeline.api.memo import Memo
 from activity_pipeline.api.problems import refusal
 from activity_pipeline.api.rates import Buckets
@@ -131,9 +131,14 @@ class Backends:
             raise _away("Redis", error) from error
 
     async def read_keys(self) -> None:
-        """Read the keys, unless that was done a moment ago; while Postgres is away the known ones stay."""
+        """Read the keys, once for all who want that now; while Postgres is away the known ones stay.
+
+        Not at once where they were read just now: so whoever tries keys out has to wait, and a key that
+        was made a moment ago is found.
+        """
+        await asyncio.sleep(max(0.0, READ_AGAIN_S - self.keys.age_s))
         with contextlib.suppress(RequestError):
-            await self.memo.get("keys", 1.0, self._read_keys)
+            await self.memo.get("keys", 0.0, self._read_keys)
 
     async def _read_keys(self) -> None:
         self.keys.put(await self.read(list_keys))

@@ -23,6 +23,9 @@ from activity_pipeline.hot.api_keys import ApiKey
 REFRESH_S = 5.0
 """How often the keys are read: so long a revoked key may go on."""
 
+READ_AGAIN_S = 0.1
+"""How soon they are read again for a key that is not known."""
+
 STALE_S = 300.0
 """How long they are believed while Postgres is away: events are taken meanwhile, Redis has them."""
 

@@ -41,7 +41,7 @@ def keys() -> None:
 @click.option("--user", "user_id", type=click.UUID, help="Only events of this user.")
 @click.option(
     "--expires",
-    type=TtlType("a key that is never valid is none"),
+    type=TtlType("that key would open nothing"),
     help="How long it is valid: 12h, 90d, 52w.",
 )
 @click.option(

@@ -90,6 +90,8 @@ def reading_pool(dsn: str, *, size: int, statement_timeout_s: float, wait_s: flo
         min_size=1,
         max_size=size,
         timeout=wait_s,
+        # It pauses for longer each time; given up on, it begins anew with the next who asks.
+        reconnect_timeout=2.0,
         open=False,
         name=f"{APPLICATION_NAME}-readers",
     )
