@@ -23,10 +23,8 @@ from activity_pipeline.api.reads import SOURCE
 from activity_pipeline.errors import RequestError, StoreError
 from activity_pipeline.hot.api_keys import list_keys, note_use
 from activity_pipeline.hot.connection import (
-    BulkConnection,
     ReadingPool,
     Statements,
-    reading_bulk,
     reading_pool,
 )
 from activity_pipeline.ingest.config import DrainConfig
@@ -38,12 +36,14 @@ T = TypeVar("T")
 CONNECTION_WAIT_S = 5.0
 """Longest that a request waits for a connection that others have."""
 
-BULK_AT_ONCE = 2
+CLOSE_TIMEOUT_S = 5.0
+"""Longest that the end of the process waits for Redis before the rest goes to the spool."""
+
 _LOG = logging.getLogger("activity_pipeline.api")
 
 
 class Backends:
-    """Made when the application starts, closed when it ends; `read`, `read_bulk` and `ask` are for routes."""
+    """Made when the application starts, closed when it ends; `read` and `ask` are for routes."""
 
     def __init__(self, settings: Settings) -> None:
         """Prepare; nothing is opened yet."""
@@ -60,15 +60,13 @@ class Backends:
             spool_dir=settings.spool_path,
             spool_bytes=settings.spool_bytes,
         )
-        self._dsn = settings.reader_dsn or settings.postgres_dsn
         self._pool: ReadingPool = reading_pool(
-            self._dsn,
+            settings.reader_dsn or settings.postgres_dsn,
             size=settings.api_connections,
             statement_timeout_s=settings.api_statement_timeout_s,
             wait_s=CONNECTION_WAIT_S,
         )
         self._statement_limiter = anyio.CapacityLimiter(settings.api_connections)
-        self._bulk_limiter = anyio.CapacityLimiter(BULK_AT_ONCE)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -84,7 +82,7 @@ class Backends:
             await asyncio.gather(keeping, warming, return_exceptions=True)
             with contextlib.suppress(RequestError):
                 await self._note_use()
-            await self.forwarder.close()
+            await self.forwarder.close(CLOSE_TIMEOUT_S)
             await anyio.to_thread.run_sync(self._pool.close)
             self.queue.close()
 
@@ -104,19 +102,6 @@ class Backends:
         except psycopg.errors.QueryCanceled as error:
             raise _too_long() from error
         except (PoolTimeout, psycopg.Error, StoreError) as error:
-            raise _away("Postgres", error) from error
-
-    async def read_bulk(self, look: Callable[[BulkConnection], T]) -> T:
-        """Run `look` with a bulk connection that reads, in a thread; raises as `read` does."""
-
-        def run() -> T:
-            timeout_s = self.settings.api_statement_timeout_s
-            with reading_bulk(self._dsn, statement_timeout_s=timeout_s) as connection:
-                return look(connection)
-
-        try:
-            return await anyio.to_thread.run_sync(run, limiter=self._bulk_limiter)
-        except StoreError as error:
             raise _away("Postgres", error) from error
 
     async def ask(self, look: Callable[[redis.Redis], T]) -> T:

@@ -19,11 +19,10 @@ MOST_QUERY_BYTES = 8 * 1024
 class Limits:
     """A layer that refuses what is too large or too slow."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, body_timeout_s: float = BODY_TIMEOUT_S) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         """Wrap an application."""
         self._app = app
         self._max_body_bytes = max_body_bytes
-        self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -41,7 +40,7 @@ class Limits:
         await document(refused, scope["state"]["request_id"])(scope, receive, send)
 
     def _counted(self, receive: Receive) -> Receive:
-        deadline = asyncio.get_running_loop().time() + self._body_timeout_s
+        deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
         size_bytes = 0
         complete = False
 
@@ -53,7 +52,7 @@ class Limits:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                detail = f"The body took longer than {self._body_timeout_s:g} s."
+                detail = f"The body took longer than {BODY_TIMEOUT_S:g} s."
                 raise refusal("too-slow", detail, {"connection": "close"}) from None
             size_bytes += len(message.get("body", b""))
             complete = not message.get("more_body", False)

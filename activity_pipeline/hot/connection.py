@@ -101,24 +101,6 @@ def _become_reader(connection: Statements) -> None:
     connection.execute(_SQL["become_reader"])
 
 
-@contextlib.contextmanager
-def reading_bulk(dsn: str, *, statement_timeout_s: float) -> Iterator[BulkConnection]:
-    """Open a bulk connection that reads and does no more, and close it at the end.
-
-    Raises:
-        StoreError: Postgres does not answer, or refused what the block asked of it.
-    """
-    with connect_bulk(dsn) as bulk:
-        try:
-            with bulk.cursor() as cursor:
-                cursor.execute(_SQL["become_reader"])
-                cursor.execute(_SQL["limit_bulk"], parameters=(f"{statement_timeout_s * 1000:.0f}",))
-            bulk.commit()
-            yield bulk
-        except adbc_driver_manager.Error as error:
-            raise StoreError(f"Postgres: {error}") from error
-
-
 def gave_way(error: adbc_driver_manager.Error) -> bool:
     """Whether the transaction lost to another one, so that the same once more may succeed."""
     return error.sqlstate in _CONFLICTS

@@ -2,7 +2,3 @@
 -- No more than a reader may, where this user may take that role on.
 select set_config('role', 'activity_reader', false)
 where to_regrole('activity_reader') is not null and pg_has_role(session_user, 'activity_reader', 'member')
-
--- name: limit_bulk
--- Reads alone, and none for long.
-select set_config('default_transaction_read_only', 'on', false), set_config('statement_timeout', $1::text, false)

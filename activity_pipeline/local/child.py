@@ -101,7 +101,8 @@ def _wait_ready(name: str, process: subprocess.Popen[bytes], url: str, log: Path
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2.0) as reply:  # noqa: S310 - our own http URL
-            return 200 <= reply.status < 300
+            status: int = reply.status
+            return 200 <= status < 300
     except (urllib.error.URLError, OSError):
         return False
 

@@ -43,6 +43,7 @@ class Up:
     folder: Path
     environment: dict[str, str]
     url: str
+    api: str
 
     @property
     def printed(self) -> str:
@@ -96,9 +97,10 @@ class Up:
 
 
 def _start(folder: Path) -> Up:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.socket() as probe, socket.socket() as other:
+        for each in (probe, other):
+            each.bind(("127.0.0.1", 0))
+        port, api_port = probe.getsockname()[1], other.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")}
     # A mark that every descendant inherits, and fewer partitions to evaluate than since 2000.
     environment |= {
@@ -107,13 +109,22 @@ def _start(folder: Path) -> Up:
     }
     with (folder / "up.out").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "activity_pipeline", "up", "--port", str(port)],
+            [
+                sys.executable,
+                "-m",
+                "activity_pipeline",
+                "up",
+                "--port",
+                str(port),
+                "--api-port",
+                str(api_port),
+            ],
             cwd=folder,
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    up = Up(process, folder, environment, f"http://127.0.0.1:{port}")
+    up = Up(process, folder, environment, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{api_port}/api/v1")
 
     def ready() -> bool:
         assert process.poll() is None, up.printed
@@ -161,6 +172,21 @@ def test_an_event_from_another_shell_is_drained_by_a_run_of_the_sensor(
     (materialization, *_) = _wait_for("the day reported to Dagster", reported, 30)
     assert materialization["partition"] == datetime.now(UTC).date().isoformat()
     assert "new_rows" in [entry["label"] for entry in materialization["metadataEntries"]]
+
+
+def test_the_api_takes_events_and_says_what_became_of_them(up: Up) -> None:
+    body = json.dumps({"source": "http", "action": "greeted"}).encode()
+    request = urllib.request.Request(f"{up.api}/activities", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        (verdict,) = json.load(reply)["verdicts"]
+    _wait_for(
+        "the event in Postgres",
+        lambda: up.query("select count(*) from activity_logs where id = %s", verdict["id"]),
+        30,
+    )
+    with urllib.request.urlopen(f"{up.api}/ledger", timeout=30) as reply:
+        assert json.load(reply)["residual"] == 0
+    assert up.query("select rolname from pg_roles where rolname = 'activity_reader'") == "activity_reader"
 
 
 @pytest.fixture

@@ -13,7 +13,12 @@ import pytest
 from activity_pipeline.archive import archive_days, expire_days, restore_days
 from activity_pipeline.archive.days.compact import compact
 from activity_pipeline.events.days import today
-from activity_pipeline.hot.connection import Statements, connect, connect_bulk
+from activity_pipeline.hot.connection import (
+    Statements,
+    connect,
+    connect_bulk,
+    reading_pool,
+)
 from activity_pipeline.hot.days import due_days, list_days, seal
 from activity_pipeline.hot.ledger import read_ledger
 from activity_pipeline.hot.migrations import migrate
@@ -158,6 +163,16 @@ def test_the_reader_reads_everything_and_notes_nothing_but_the_use_of_keys(runni
         with reader.statements.transaction():
             reader.statements.execute("set transaction read write")
             reader.statements.execute("select activity_note_key_use('{}')")
+
+
+def test_whoever_serves_reads_takes_the_role_on_where_he_may(running: Running) -> None:
+    asked = "select current_user::text, current_setting('statement_timeout'), session_user <> current_user"
+    pool = reading_pool(running.settings.postgres_dsn, size=1, statement_timeout_s=1.5, wait_s=10)
+    with pool, pool.connection() as connection:
+        assert connection.execute(asked).fetchone() == ("activity_reader", "1500ms", True)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+            connection.execute("set transaction read write")
+            connection.execute("delete from activity_ledger")
 
 
 @pytest.mark.parametrize("role", ROLES)

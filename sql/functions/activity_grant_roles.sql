@@ -40,6 +40,9 @@ begin
             ('activity_writer', 'activity_ledger', 'select, insert, update'),
             ('activity_writer', 'activity_manifests', 'select'),
             ('activity_writer', 'activity_migrations', 'select'),
+            ('activity_writer', 'activity_operations', 'select, insert, update, delete'),
+            ('activity_archiver', 'activity_operations', 'select, insert, update, delete'),
+            ('activity_archiver', 'activity_alerts', 'select, insert, update, delete'),
             ('activity_archiver', 'queue_offsets', 'select'),
             ('activity_archiver', 'activity_outbox', 'select'),
             ('activity_archiver', 'activity_days', 'select, update'),
@@ -55,6 +58,8 @@ begin
             ('activity_archiver', 'activity_erased_rows', 'select, insert'),
             ('activity_archiver', 'activity_legal_holds', 'select'),
             ('activity_archiver', 'activity_metrics_daily', 'select, insert, delete'),
+            ('activity_archiver', 'activity_metrics_hourly', 'select, insert, delete'),
+            ('activity_archiver', 'activity_users_daily', 'select, insert, delete'),
             ('activity_archiver', 'activity_anomalies_daily', 'select, insert, delete'),
             ('activity_archiver', 'activity_computed_days', 'select, insert, update'),
             ('activity_archiver', 'activity_migrations', 'select')

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
@@ -13,8 +11,8 @@ from activity_pipeline.api.callers import Caller, Reader, backends_of
 from activity_pipeline.api.ranges import checked
 from activity_pipeline.api.routes import ROOT
 from activity_pipeline.api.schemas import AnomaliesModel, DayRange, MetricsModel, Text
-from activity_pipeline.hot.connection import BulkConnection
-from activity_pipeline.hot.results import ResultTable, read_table
+from activity_pipeline.hot.result_pages import Wanted, read_page
+from activity_pipeline.hot.results import ResultKind
 
 router = APIRouter(prefix=ROOT)
 DEFAULT_DAYS = 7
@@ -34,7 +32,7 @@ async def get_daily_metrics(
     request: Request, caller: Reader, query: Annotated[ResultsQuery, Query()]
 ) -> MetricsModel:
     """Count events by day, source, action and status; of the last week where no day is named."""
-    rows, total = await _rows(request, caller, "activity_metrics_daily", query)
+    rows, total = await _rows(request, caller, "metrics", query)
     return MetricsModel.model_validate({"rows": rows, "total": total})
 
 
@@ -43,28 +41,21 @@ async def get_anomalies(
     request: Request, caller: Reader, query: Annotated[ResultsQuery, Query()]
 ) -> AnomaliesModel:
     """List days on which a series was far from its own history; of the last week where no day is named."""
-    rows, total = await _rows(request, caller, "activity_anomalies_daily", query)
+    rows, total = await _rows(request, caller, "anomalies", query)
     return AnomaliesModel.model_validate({"rows": rows, "total": total})
 
 
 async def _rows(
-    request: Request, caller: Caller, table: ResultTable, query: ResultsQuery
+    request: Request, caller: Caller, kind: ResultKind, query: ResultsQuery
 ) -> tuple[list[dict[str, Any]], int]:
     caller.require_all_users()
     first, last = checked(query, default_days=DEFAULT_DAYS, most_days=MOST_DAYS)
-
-    def look(connection: BulkConnection) -> tuple[list[dict[str, Any]], int]:
-        found = _within(read_table(connection, table, first, last), caller, query)
-        return found.slice(0, query.limit).to_pylist(), len(found)
-
-    return await backends_of(request).read_bulk(look)
-
-
-def _within(rows: pa.Table, caller: Caller, query: ResultsQuery) -> pa.Table:
-    if caller.sources is not None:
-        rows = rows.filter(pc.is_in(rows["source"], value_set=pa.array(sorted(caller.sources), pa.string())))
-    if query.source is not None:
-        rows = rows.filter(pc.equal(rows["source"], query.source))
-    if query.action is not None:
-        rows = rows.filter(pc.equal(rows["action"], query.action))
-    return rows
+    wanted = Wanted(
+        first=first,
+        last=last,
+        sources=caller.sources,
+        source=query.source,
+        action=query.action,
+        limit=query.limit,
+    )
+    return await backends_of(request).read(lambda connection: read_page(connection, kind, wanted))

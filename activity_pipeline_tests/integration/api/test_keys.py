@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from activity_pipeline.api import backends, keys
+from activity_pipeline.api import backends
 from activity_pipeline.api.keys import KeyRing, make_key
+from activity_pipeline.hot.api_keys import ApiKey
 from activity_pipeline.hot.connection import connect
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.cli.conftest import Run, run  # noqa: F401 a fixture
@@ -92,26 +93,24 @@ def test_a_key_that_has_expired_opens_nothing(closed: Api) -> None:
     wait_for(lambda: closed.get("/days", key).status_code == 401)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x",
-        "act_",
-        "act_000000000000_" + "A" * 43,
-        "act_000000000000_" + "A" * 42 + "é",
-        "a" * 5000,
-        "a b",
-    ],
-)
-def test_what_is_no_key_is_refused_alike(closed: Api, text: str) -> None:
+NO_KEYS = [
+    "x",
+    "act_",
+    "act_000000000000_" + "A" * 43,
+    "act_000000000000_" + "A" * 42 + "é",
+    "a" * 5000,
+    "a b",
+]
+
+
+def test_what_is_no_key_is_refused_alike(closed: Api) -> None:
     good = closed.key()
-    headers = {"authorization": f"Bearer {text}".encode("latin-1")}
-    answer = closed.client.get("/api/v1/days", headers=headers)
-    assert answer.status_code == 401
-    for wrong in (good[:-1] + ("A" if good[-1] != "A" else "B"), good.upper(), f"{good}A"):
-        assert closed.get("/days", wrong).status_code == 401
-    assert closed.client.get("/api/v1/days", headers={"authorization": f"Basic {good}"}).status_code == 401
-    assert closed.client.get("/api/v1/days", headers={"authorization": good}).status_code == 401
+    last = "A" if good[-1] != "A" else "B"
+    for wrong in (*NO_KEYS, good[:-1] + last, good.upper(), f"{good}A"):
+        headers = {b"authorization": f"Bearer {wrong}".encode("latin-1")}
+        assert closed.client.get("/api/v1/days", headers=headers).status_code == 401, wrong
+    for value in (f"Basic {good}", good):
+        assert closed.client.get("/api/v1/days", headers={"authorization": value}).status_code == 401
     assert closed.get("/days", good).status_code == 200
 
 
@@ -221,7 +220,7 @@ def test_the_ring_notes_use_once_a_minute_and_takes_the_same_way_for_unknown_key
     secret = make_key()
     assert ring.find(secret.text) is None
     assert not ring.knows(secret.text)
-    row = keys.ApiKey(
+    row = ApiKey(
         prefix=secret.prefix,
         name="",
         secret_sha256=secret.sha256,
