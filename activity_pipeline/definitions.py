@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from activity_pipeline.defs.alerts.sensors import run_failed
+from activity_pipeline.defs.alerts.sensors import run_failed, watch
 from activity_pipeline.defs.anomalies.assets import anomalies_daily, nothing_unusual
 from activity_pipeline.defs.archive.assets import archive_events, retired_days
 from activity_pipeline.defs.archive.checks import chain_intact, content_equals, counts_agree, no_partition_gap
@@ -12,7 +12,7 @@ from activity_pipeline.defs.hot.assets import hot_events, sealed_days
 from activity_pipeline.defs.ingest.assets import drained_events, few_dead_letters, ledger_closes
 from activity_pipeline.defs.ingest.sensors import queue_backlog
 from activity_pipeline.defs.jobs import JOBS, SCHEDULES
-from activity_pipeline.defs.metrics.assets import metrics_daily, no_stale_metrics
+from activity_pipeline.defs.metrics.assets import metrics, no_metrics_gap, no_stale_metrics
 from activity_pipeline.defs.resources import Pipeline
 
 
@@ -29,7 +29,7 @@ def activity_pipeline() -> dg.Definitions:
             compacted_files,
             restored_days,
             verified_archive,
-            metrics_daily,
+            metrics,
             anomalies_daily,
         ],
         asset_checks=[
@@ -40,11 +40,12 @@ def activity_pipeline() -> dg.Definitions:
             counts_agree,
             no_partition_gap,
             no_stale_metrics,
+            no_metrics_gap,
             nothing_unusual,
         ],
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[queue_backlog, automation, run_failed],
+        sensors=[queue_backlog, automation, run_failed, watch],
         # Steps run in the run's own process: one more for each would take longer than most steps do.
         executor=dg.in_process_executor,
         resources={

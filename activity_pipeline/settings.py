@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from dotenv import dotenv_values
@@ -68,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             `webserver_port` of this machine.
         report_interval_s: How often `drain --follow` reports to Dagster, in seconds.
         alert_urls: Comma-separated channels; an http(s) URL is a webhook.
+        alert_severity: Least severe anomaly that somebody is told of: info, warning or critical.
+        alert_queue_s: Age of the oldest waiting event above which somebody is told, in seconds.
+        alert_cooldown_s: After so long somebody is told again of what lasts, in seconds.
         webserver_port: Port of the Dagster web server on 127.0.0.1.
         api_host: Address that the HTTP API listens on.
         api_port: Its port.
@@ -105,6 +109,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dagster_url: str = ""
     report_interval_s: float = 10.0
     alert_urls: str = ""
+    alert_severity: Literal["info", "warning", "critical"] = "critical"
+    alert_queue_s: float = 300.0
+    alert_cooldown_s: float = 86_400.0
     webserver_port: int = 3000
     api_host: str = "127.0.0.1"
     api_port: int = 3001

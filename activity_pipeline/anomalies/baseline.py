@@ -131,22 +131,49 @@ def expected_level(history: Floats, age: Ints, settings: DetectionSettings) -> L
     )
 
 
-def volume_dispersion(history: Floats, level: Level) -> Floats:
+def volume_dispersion(history: Floats, level: Level, drop: Bools) -> Floats:
     """Variance over mean of a new day's events, the uncertainty of its centre included; > 1.
 
     Pooled over all weekdays, since eight values alone say little about a spread: the squared
     Pearson residuals about the centres, as the larger of their scaled median (MAD) and their
     winsorised mean, which bursts that come every other week still reach. A Poisson's at least.
 
+    What makes a day slower than others takes a share of it, so that a quiet weekday varies less
+    than the pool; what makes it busier, sessions and retries, comes in numbers of its own.
+
+    Args:
+        history: Counts, as `window` returns them.
+        level: The expected level of the same cells.
+        drop: Which cells are below it.
+    """
+    centres = level.by_weekday[:, :, None] * local_level(history, level)
+    squares = _flat((history - centres) ** 2 / np.maximum(centres, _LEAST_VARIANCE_MEAN))
+    by_mad = median(squares) * MAD_TO_DEVIATION**2
+    spread = np.maximum(by_mad, _winsorised_mean(squares)) * level.sample / (level.sample - 1)
+    typical = median(_flat(np.broadcast_to(centres, history.shape)))
+    quieter = np.minimum(np.maximum(level.by_weekday[:, 0], 1.0) / np.maximum(typical, 1.0), 1.0)
+    spread = np.where(drop, 1 + (spread - 1) * quieter, spread)
+    return np.maximum(spread, 1.0) * (1 + MEDIAN_INEFFICIENCY / level.sample)
+
+
+def local_level(history: Floats, level: Level) -> Floats:
+    """Level of each day of the window relative to its weekday's centre: a running median of a fortnight.
+
+    A series that has grown, or moved to a new level, has varied about that and not about one centre for
+    all of the window. Where weekdays cannot be told apart a median is too coarse, and the level is 1.
+
     Args:
         history: Counts, as `window` returns them.
         level: The expected level of the same cells.
     """
-    centres = level.by_weekday[:, :, None]
-    squares = _flat((history - centres) ** 2 / np.maximum(centres, _LEAST_VARIANCE_MEAN))
-    by_mad = median(squares) * MAD_TO_DEVIATION**2
-    spread = np.maximum(by_mad, _winsorised_mean(squares)) * level.sample / (level.sample - 1)
-    return np.maximum(spread, 1.0) * (1 + MEDIAN_INEFFICIENCY / level.sample)
+    cells, weekdays, weeks = history.shape
+    ratios = (history + 1) / (level.by_weekday[:, :, None] + 1)
+    days = ratios.transpose(0, 2, 1).reshape(cells, weeks * weekdays)  # oldest first
+    padded = np.pad(days, ((0, 0), (DAYS_OF_WEEK, DAYS_OF_WEEK)), constant_values=np.nan)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * DAYS_OF_WEEK + 1, axis=1)
+    smooth = median(np.where(np.isnan(days)[:, :, None], np.nan, around))
+    smooth[~level.seasonal] = 1.0
+    return smooth.reshape(cells, weeks, weekdays).transpose(0, 2, 1)
 
 
 def share_baseline(events: Floats, failures: Floats, today: Floats) -> ShareBaseline:

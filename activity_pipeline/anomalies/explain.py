@@ -64,6 +64,8 @@ def severity(verdict: Verdict) -> Severity:
     | drop | half of the expected | a tenth |
     | failure_rate | 3 times the expected | half of all events |
     | silent_source | first day; second week | first day; second to seventh in any case |
+    | new_source | any | never |
+    | new_action | 50 events | never |
 
     Nothing is critical below 50 events, a silence of several days excepted. Everything else is
     info, as is a silence of more than two weeks: no news to anybody.
@@ -84,6 +86,10 @@ def severity(verdict: Verdict) -> Severity:
                 days <= 2 * DAYS_OF_WEEK,
                 days <= DAYS_OF_WEEK and (days > 1 or expected >= _MANY_EVENTS),
             )
+        case "new_source":
+            return "warning"
+        case "new_action":
+            return _graded(observed >= _MANY_EVENTS, critical=False)
         case _:
             assert_never(verdict.kind)
 
@@ -125,6 +131,10 @@ def sentence(verdict: Verdict) -> str:
             since = verdict.date - timedelta(days=days - 1)
             lasting = f", silent for {days} days, since {since:%a %Y-%m-%d}" if days > 1 else ""
             return f"{subject}: no event on {when}, the usual is {_count(expected)} {counts}{lasting}"
+        case "new_source" | "new_action":
+            what = verdict.kind.removeprefix("new_")
+            article = "an" if what == "action" else "a"
+            return f"{subject}: {article} {what} never seen before, {_events(observed)} on {when}"
         case _:
             assert_never(verdict.kind)
 

@@ -86,7 +86,7 @@ def judge_volume(
     drop = (observed * settings.min_ratio <= low) & (observed + settings.min_events <= low) & complete[column]
     far = spike | drop
     expected = np.where(spike, high, low)[far]
-    dispersion = volume_dispersion(history[far], level[far])
+    dispersion = volume_dispersion(history[far], level[far], drop[far])
     return Judged(
         tests=tested.sum(axis=0),
         candidates=_candidates(
@@ -137,7 +137,7 @@ def judge_silence(block: Block, *, judged: Bools, settings: DetectionSettings) -
     low = np.minimum(level.centre, level.alternative)
     far = low >= settings.min_events
     expected, observed = low[far], np.zeros(np.count_nonzero(far))
-    dispersion = volume_dispersion(history[far], level[far])
+    dispersion = volume_dispersion(history[far], level[far], np.ones_like(row[far], np.bool_))
     return Judged(
         tests=tested.sum(axis=0),
         candidates=_candidates(

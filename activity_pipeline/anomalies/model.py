@@ -11,8 +11,9 @@ from typing import Final, Literal
 import polars as pl
 
 from activity_pipeline.errors import SettingsError
+from activity_pipeline.events.model import FAILURE_STATUSES
 
-Kind = Literal["spike", "drop", "failure_rate", "silent_source"]
+Kind = Literal["spike", "drop", "failure_rate", "silent_source", "new_source", "new_action"]
 Severity = Literal["info", "warning", "critical"]
 
 DAYS_OF_WEEK: Final = 7
@@ -40,15 +41,10 @@ range that would not have been reported. `p_value` is the raw one, before the co
 the number of series.
 """
 
-FAILURE_STATUSES: Final = frozenset({"failure", "failed", "error", "denied", "timeout", "rejected"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionSettings:
     """When a day is called unusual.
-
-    Failures are named rather than successes: real systems bring statuses that mean neither
-    (`start`, `schedule`, `reverted`, `pending`), and an unknown one should not page anybody.
 
     Attributes:
         weeks: Length of the baseline. A day is judged against the same weekday of these weeks.
@@ -73,7 +69,7 @@ class DetectionSettings:
     min_same_weekdays: int = 3
     min_history_days: int = 14
     q: float = 0.05
-    max_p: float = 0.001
+    max_p: float = 0.0001
     min_ratio: float = 1.5
     min_events: float = 10.0
     min_failure_ratio: float = 2.0

@@ -10,6 +10,7 @@ import polars as pl
 
 from activity_pipeline.anomalies.detect import detect
 from activity_pipeline.anomalies.model import DEFAULT_SETTINGS, DetectionSettings
+from activity_pipeline.anomalies.newcomers import find_newcomers
 from activity_pipeline.archive.analyst.results import write_month
 from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.days import ONE_DAY, today
@@ -43,8 +44,14 @@ def refresh_anomalies(
         metrics = results.read_table(
             bulk, "activity_metrics_daily", first - timedelta(days=settings.history_days), last
         )
-        found = detect(_frame(metrics), days, through=today() - ONE_DAY, settings=settings)
-        results.replace_days(bulk, TABLE, days, found.to_arrow())
+        found = pl.concat(
+            [
+                detect(_frame(metrics), days, through=today() - ONE_DAY, settings=settings),
+                find_newcomers(_frame(results.first_seen(bulk)), days, settings=settings),
+            ]
+        ).sort("date", "source", "action", "kind")
+        judged_from = pl.col("date").replace_strict(revisions, default=0, return_dtype=pl.Int64)
+        results.replace_days(bulk, days, {TABLE: found.with_columns(revision=judged_from).to_arrow()})
         for month in results.months_of(days):
             month_end = month.replace(day=calendar.monthrange(month.year, month.month)[1])
             write_month(store, TABLE, month, results.read_table(bulk, TABLE, month, month_end))

@@ -130,6 +130,51 @@ def archive(
     _show(context, measure_archive(plan, say=_say), as_json=as_json)
 
 
+@bench.command("metrics")
+@click.option(
+    "--rows", type=click.IntRange(1_000), default=5_000_000, show_default=True, help="Events of the year."
+)
+@click.option(
+    "--large-rows",
+    type=click.IntRange(1_000),
+    default=1_000_000,
+    show_default=True,
+    help="Events of the large day; the target for its memory is meant for 10000000.",
+)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@json_option
+@click.pass_context
+def metrics_(context: click.Context, /, rows: int, large_rows: int, rounds: int, as_json: bool) -> None:
+    """Time the metrics of one day that changed against those of a whole year.
+
+    Exit 1 off a target.
+
+    Example: activity-pipeline bench metrics --large-rows 10000000
+    """
+    from activity_pipeline.bench.metrics import Plan, measure_metrics
+
+    _show(context, measure_metrics(Plan(rows, large_rows, rounds), say=_say), as_json=as_json)
+
+
+@bench.command("anomalies")
+@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="Simulations.")
+@click.option(
+    "--series", type=click.IntRange(20), default=120, show_default=True, help="(source, action) in each."
+)
+@json_option
+@click.pass_context
+def anomalies_(context: click.Context, /, seeds: int, series: int, as_json: bool) -> None:
+    """Simulate traffic with incidents in it, and count what is found and what is a false alarm.
+
+    Exit 1 off a target.
+
+    Example: activity-pipeline bench anomalies --seeds 5
+    """
+    from activity_pipeline.bench.anomalies.measure import measure_anomalies
+
+    _show(context, measure_anomalies(seeds=seeds, series=series, say=_say), as_json=as_json)
+
+
 def _say(message: str) -> None:
     if sys.stderr.isatty():
         click.echo(message, err=True)

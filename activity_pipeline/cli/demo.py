@@ -81,7 +81,7 @@ def _print_demo(result: DemoResult, *, kept: bool) -> None:
             "cold": f"{len(archived):,} days in Parquet, {figures['archived']:,} events, "
             f"{human_bytes(sum(day.archived_bytes for day in archived))}",
             "proof": f"{result.verified.manifests:,} manifests, {result.verified.signed:,} of them signed; "
-            f"{result.verified.rows:,} events read back from {result.verified.files:,} files: "
+            f"{result.verified.rows:,} events read back; "
             f"{len(result.verified.faults)} faults",
             "states": ", ".join(
                 f"{state} {count:,}" for state, count in sorted(Counter(d.state for d in result.days).items())

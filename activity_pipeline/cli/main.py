@@ -11,7 +11,20 @@ from typing import Any
 import click
 
 from activity_pipeline import __version__
-from activity_pipeline.cli import archive, bench, dead_letters, demo, events, keys, operate, results, serve
+from activity_pipeline.cli import (
+    alerts,
+    anomalies,
+    archive,
+    bench,
+    dead_letters,
+    demo,
+    events,
+    keys,
+    operate,
+    results,
+    serve,
+    status,
+)
 from activity_pipeline.errors import ActivityError
 
 
@@ -28,7 +41,21 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for module in (demo, operate, events, dead_letters, archive, results, serve, keys, bench):
+MODULES = (
+    demo,
+    status,
+    operate,
+    events,
+    dead_letters,
+    archive,
+    results,
+    anomalies,
+    alerts,
+    serve,
+    keys,
+    bench,
+)
+for module in MODULES:
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,6 +22,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+SHOWN_DAYS = 7
+MOST_ROWS = 50
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -33,6 +35,23 @@ def json_option(command: Command) -> Command:
 def print_json(value: object) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def shown_days(days: tuple[date, date] | None) -> tuple[date, date]:
+    """Return the days that were asked for, by default the last week."""
+    from activity_pipeline.events.days import today
+
+    return days or (today() - timedelta(days=SHOWN_DAYS), today())
+
+
+def print_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print the first rows as a table, or all of them as JSON."""
+    if as_json:
+        print_json(rows)
+        return
+    print_table(title, rows[:MOST_ROWS], empty="none")
+    if len(rows) > MOST_ROWS:
+        click.echo(f"… and {len(rows) - MOST_ROWS:,} more rows: --json prints them all")
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing") -> None:

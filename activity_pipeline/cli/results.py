@@ -1,34 +1,22 @@
-"""What came of the events: `metrics`, `anomalies`, `ledger`, `sql`."""
+"""What came of the events: `metrics`, `ledger`, `sql`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, cast
 
 import click
 
 from activity_pipeline.cli.options import DAYS_OPTION
-from activity_pipeline.cli.output import json_option, print_json, print_pairs, print_table
+from activity_pipeline.cli.output import (
+    json_option,
+    print_json,
+    print_pairs,
+    print_rows,
+    shown_days,
+)
 from activity_pipeline.settings import load_settings
-
-SHOWN_DAYS = 7
-MOST_ROWS = 50
-
-
-def _shown(days: tuple[date, date] | None) -> tuple[date, date]:
-    from activity_pipeline.events.days import today
-
-    return days or (today() - timedelta(days=SHOWN_DAYS), today())
-
-
-def _print_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print_json(rows)
-        return
-    print_table(title, rows[:MOST_ROWS], empty="none")
-    if len(rows) > MOST_ROWS:
-        click.echo(f"… and {len(rows) - MOST_ROWS:,} more rows: --json prints them all")
 
 
 @click.command()
@@ -51,39 +39,9 @@ def metrics(days: tuple[date, date] | None, as_json: bool) -> None:
         if stale := stale_days(statements, "metrics"):
             refresh_metrics(statements, bulk, store, stale)
             publish_views(store)
-        first, last = _shown(days)
+        first, last = shown_days(days)
         rows = read_table(bulk, "activity_metrics_daily", first, last).to_pylist()
-    _print_rows(f"metrics {first} to {last}, {len(stale):,} days recomputed", rows, as_json)
-
-
-@click.command()
-@DAYS_OPTION
-@json_option
-def anomalies(days: tuple[date, date] | None, as_json: bool) -> None:
-    """Judge days whose metrics changed, then show what was unusual in the last week.
-
-    Example: activity-pipeline anomalies --days 2026-03-01..2026-03-31
-    """
-    from activity_pipeline.anomalies.refresh import refresh_anomalies
-    from activity_pipeline.archive import ArchiveStore
-    from activity_pipeline.archive.analyst.views import publish_views
-    from activity_pipeline.hot.connection import open_hot
-    from activity_pipeline.hot.results import read_table, stale_days
-    from activity_pipeline.local.services import services
-    from activity_pipeline.metrics import refresh_metrics
-
-    with services(load_settings()) as settings, open_hot(settings.postgres_dsn) as (statements, bulk):
-        store = ArchiveStore(settings.archive_root)
-        if stale := stale_days(statements, "metrics"):
-            refresh_metrics(statements, bulk, store, stale)
-        if judged := stale_days(statements, "anomalies"):
-            refresh_anomalies(statements, bulk, store, judged)
-            publish_views(store)
-        first, last = _shown(days)
-        rows = read_table(bulk, "activity_anomalies_daily", first, last).to_pylist()
-    if not as_json:
-        rows = [{key: row[key] for key in ("date", "kind", "severity", "sentence")} for row in rows]
-    _print_rows(f"anomalies {first} to {last}, {len(judged):,} days judged anew", rows, as_json)
+    print_rows(f"metrics {first} to {last}, {len(stale):,} days recomputed", rows, as_json)
 
 
 @click.command()
@@ -128,7 +86,7 @@ def ledger(context: click.Context, by: str | None, days: tuple[date, date] | Non
         if t.residual:
             print_pairs("what differs", {name: n for name, n in t.differences.items() if n})
         if by:
-            _print_rows(f"by {by}", [_readable(row) for row in rows], as_json=False)
+            print_rows(f"by {by}", [_readable(row) for row in rows], as_json=False)
     context.exit(1 if total.residual else 0)
 
 
@@ -177,4 +135,4 @@ def sql(query: str | None, views: bool, as_json: bool) -> None:
             click.echo(str(relation))
 
 
-COMMANDS = [metrics, anomalies, ledger, sql]
+COMMANDS = [metrics, ledger, sql]

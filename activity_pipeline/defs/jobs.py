@@ -7,11 +7,13 @@ from activity_pipeline.defs.partitions import (
     ARCHIVED,
     COMPACTED,
     DRAINED,
+    HOURLY,
     METRICS,
     RESTORED,
     RETIRED,
     SEALED,
     SETTINGS,
+    USERS,
     VERIFIED,
 )
 from activity_pipeline.events.days import ONE_DAY
@@ -61,8 +63,8 @@ verify_job = dg.define_asset_job(
 )
 metrics_job = dg.define_asset_job(
     "metrics",
-    selection=dg.AssetSelection.assets(METRICS),
-    description="Recompute daily metrics.",
+    selection=dg.AssetSelection.assets(METRICS, HOURLY, USERS),
+    description="Recompute the metrics of days.",
 )
 anomalies_job = dg.define_asset_job(
     "anomalies",
@@ -76,7 +78,7 @@ seal_job = dg.define_asset_job(
 )
 nightly_job = dg.define_asset_job(
     "nightly",
-    selection=dg.AssetSelection.assets(METRICS, ANOMALIES),
+    selection=dg.AssetSelection.assets(METRICS, HOURLY, USERS, ANOMALIES),
     description="Metrics and anomalies of the day that has ended.",
 )
 

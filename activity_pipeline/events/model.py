@@ -29,6 +29,12 @@ MAX_FRAME_BYTES = 64 * 1024 * 1024
 """Most bytes of events in one wire frame. Larger is refused before it is inflated."""
 
 DEFAULT_STATUS = "success"
+FAILURE_STATUSES = frozenset({"failure", "failed", "error", "denied", "timeout", "rejected"})
+"""Statuses that count as failed, compared without case.
+
+Failures are named rather than successes: real systems bring statuses that mean neither (`start`,
+`schedule`, `reverted`, `pending`), and an unknown one should not page anybody.
+"""
 DEFAULT_METADATA_BYTES = 64 * 1024
 DEFAULT_MAX_AHEAD_HOURS = 24
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -18,7 +19,9 @@ from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
 ResultKind = Literal["metrics", "anomalies"]
-ResultTable = Literal["activity_metrics_daily", "activity_anomalies_daily"]
+ResultTable = Literal[
+    "activity_metrics_daily", "activity_metrics_hourly", "activity_users_daily", "activity_anomalies_daily"
+]
 
 
 @contextlib.contextmanager
@@ -32,23 +35,23 @@ def one_at_a_time(connection: Statements, kind: ResultKind) -> Iterator[None]:
 
 
 def replace_days(
-    connection: BulkConnection, table: ResultTable, days: Collection[date], rows: pa.Table
+    connection: BulkConnection, days: Collection[date], tables: Mapping[ResultTable, pa.Table]
 ) -> None:
-    """Replace a table's rows of `days` by `rows`, in one transaction.
+    """Replace the rows that tables have of `days`, in one transaction.
 
     Args:
         connection: Committed on success, rolled back otherwise.
-        table: The table, with a column `date`.
         days: All days that were computed, those without rows included.
-        rows: The table's columns.
+        tables: New rows by table, with the table's columns.
     """
+    listed = ",".join(day.isoformat() for day in days)
     try:
         with connection.cursor() as cursor:
             cursor.execute(_SQL["lock_results"])
-            listed = ",".join(day.isoformat() for day in days)
-            cursor.execute(_SQL[f"clear_{_kind(table)}"], parameters=(listed,))
-            if len(rows):
-                cursor.adbc_ingest(table, rows, mode="append")
+            for table, rows in tables.items():
+                cursor.execute(_SQL[f"clear_{table}"], parameters=(listed,))
+                if len(rows):
+                    cursor.adbc_ingest(table, rows, mode="append")
         connection.commit()
     finally:
         connection.rollback()
@@ -65,10 +68,34 @@ def note_computed(connection: Statements, kind: ResultKind, revisions: Mapping[d
 def read_table(connection: BulkConnection, table: ResultTable, first: date, last: date) -> pa.Table:
     """Return a result table's rows of the days from `first` to `last`, ordered by its key."""
     with connection.cursor() as cursor:
-        cursor.execute(_SQL[f"read_{_kind(table)}"], parameters=(first.isoformat(), last.isoformat()))
+        cursor.execute(_SQL[f"read_{table}"], parameters=(first.isoformat(), last.isoformat()))
         rows: pa.Table = cursor.fetch_arrow_table()
     connection.rollback()
     return rows
+
+
+def first_seen(connection: BulkConnection) -> pa.Table:
+    """Return the first day of each action, and its events then: source, action, first, events."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["first_seen"])
+        rows: pa.Table = cursor.fetch_arrow_table()
+    connection.rollback()
+    return rows
+
+
+def hourly_volume(connection: Statements, days: Collection[date]) -> dict[datetime, int]:
+    """Return the events of each hour of some days that has any, all series together."""
+    return dict(connection.execute(_SQL["volume"], {"days": list(days)}).fetchall())
+
+
+def gap_days(connection: Statements, *, before: date) -> list[date]:
+    """Return the days before another one that hold events and have no metrics, in order."""
+    return [row[0] for row in connection.execute(_SQL["gaps"], {"before": before})]
+
+
+def erase_user(connection: Statements, user: UUID) -> None:
+    """Remove what was counted of a user by name."""
+    connection.execute(_SQL["erase_user"], {"user_id": user})
 
 
 def revisions_of(connection: Statements, days: Collection[date]) -> dict[date, int]:
@@ -84,7 +111,3 @@ def stale_days(connection: Statements, kind: ResultKind) -> list[date]:
 def months_of(days: Collection[date]) -> list[date]:
     """Return the first days of the months that `days` lie in, in order."""
     return sorted({day.replace(day=1) for day in days})
-
-
-def _kind(table: ResultTable) -> ResultKind:
-    return "metrics" if table == "activity_metrics_daily" else "anomalies"

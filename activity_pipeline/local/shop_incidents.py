@@ -133,3 +133,5 @@ def _described(kind: Kind, source: str, action: str) -> str:
             return f"{FAILURE_SHARE:.0%} of {source}/{action} failed"
         case "silent_source":
             return f"{source} sent nothing all day"
+        case "new_source" | "new_action":
+            return f"{source}/{action} appeared"

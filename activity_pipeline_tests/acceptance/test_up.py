@@ -283,7 +283,7 @@ def test_a_backfill_of_ten_days_over_graphql(up: Up) -> None:
         "mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) "
         "{ __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }",
         params={
-            "assetSelection": [{"path": ["metrics", "daily"]}],
+            "assetSelection": [{"path": ["metrics", name]} for name in ("daily", "hourly", "users")],
             "partitionNames": [day.isoformat() for day in days],
         },
     )["launchPartitionBackfill"]

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 import dagster as dg
 import pytest
 
 from activity_pipeline.archive.files.known import KnownEvents
-from activity_pipeline.defs.partitions import ANOMALIES, ARCHIVED, DRAINED, HOT, METRICS, RETIRED, SEALED
+from activity_pipeline.defs.partitions import (
+    ANOMALIES,
+    ARCHIVED,
+    DRAINED,
+    HOT,
+    HOURLY,
+    METRICS,
+    RETIRED,
+    SEALED,
+    USERS,
+)
 from activity_pipeline.events.days import ONE_DAY
 from activity_pipeline.events.model import REASON_TEXT, Rules
 from activity_pipeline.events.model import DeadLetterReason as Reason
 from activity_pipeline.hot.dead_letters import Selection
 from activity_pipeline.ingest.replay import ReplayConfig, replay_stored
+from activity_pipeline.metrics import METRICS_SCHEMA
 from activity_pipeline_tests.defs.platform import (
     COLD,
     EDGE,
@@ -205,6 +217,29 @@ def test_the_stale_check_names_a_day_that_was_left_behind(platform: Platform) ->
     found = check(platform.succeed("metrics", COLD), "no_stale_metrics")
     assert not found.passed
     assert found.metadata["stale"].value == [(COLD + ONE_DAY).isoformat()]
+
+
+def test_a_day_without_metrics_is_named(platform: Platform) -> None:
+    platform.send(COLD, COLD + ONE_DAY)
+    found = check(platform.succeed("metrics", COLD), "no_metrics_gap")
+    assert not found.passed
+    assert found.metadata["without_metrics"].value == [(COLD + ONE_DAY).isoformat()]
+    platform.succeed("metrics", COLD, COLD + ONE_DAY)
+    assert check(platform.succeed("metrics", COLD), "no_metrics_gap").passed
+
+
+def test_the_three_tables_of_a_day_are_made_together_with_a_picture(platform: Platform) -> None:
+    platform.send(COLD, each=20)
+    result = platform.succeed("metrics", COLD)
+    rows = {
+        key: materialized(result, key)[COLD.isoformat()]["dagster/partition_row_count"]
+        for key in (METRICS, HOURLY, USERS)
+    }
+    assert rows[METRICS] == rows[HOURLY] > rows[USERS] == 11
+    said = materialized(result, METRICS)[COLD.isoformat()]
+    _, _, encoded = said["volume"].partition("base64,")
+    assert base64.b64decode(encoded.rstrip(")")).startswith(b"\x89PNG")
+    assert set(said["dagster/column_lineage"].deps_by_column) == set(METRICS_SCHEMA.names)
 
 
 def test_something_unusual_is_shown_as_a_warning(platform: Platform) -> None:

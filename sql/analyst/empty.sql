@@ -23,7 +23,33 @@ select
     null::bigint as users,
     null::bigint as entities,
     null::timestamptz as first_at,
-    null::timestamptz as last_at
+    null::timestamptz as last_at,
+    null::integer as generation,
+    null::bigint as revision
+where false;
+
+create or replace view activity_metrics_hourly as
+select
+    null::timestamptz as hour,
+    null::varchar as source,
+    null::varchar as action,
+    null::varchar as status,
+    null::bigint as count,
+    null::integer as generation,
+    null::bigint as revision
+where false;
+
+create or replace view activity_users_daily as
+select
+    null::date as date,
+    null::uuid as user_id,
+    null::bigint as events,
+    null::bigint as failures,
+    null::bigint as actions,
+    null::smallint as first_hour,
+    null::smallint as last_hour,
+    null::integer as generation,
+    null::bigint as revision
 where false;
 
 create or replace view activity_anomalies_daily as
@@ -38,5 +64,6 @@ select
     null::double as upper,
     null::double as p_value,
     null::varchar as severity,
-    null::varchar as sentence
+    null::varchar as sentence,
+    null::bigint as revision
 where false;

@@ -43,6 +43,8 @@ begin
             ('activity_writer', 'activity_operations', 'select, insert, update, delete'),
             ('activity_archiver', 'activity_operations', 'select, insert, update, delete'),
             ('activity_archiver', 'activity_alerts', 'select, insert, update, delete'),
+            ('activity_archiver', 'activity_anomaly_acknowledgements', 'select, insert, update'),
+            ('activity_archiver', 'activity_anomaly_mutes', 'select, insert, update'),
             ('activity_archiver', 'queue_offsets', 'select'),
             ('activity_archiver', 'activity_outbox', 'select'),
             ('activity_archiver', 'activity_days', 'select, update'),

@@ -2,7 +2,8 @@
 
     activity_logs              cold events, with their day as `date`
     activity_archive_days      the days, as their manifests describe them
-    activity_metrics_daily, activity_anomalies_daily, and whatever else lies in results/
+    activity_metrics_daily, activity_metrics_hourly, activity_users_daily, activity_anomalies_daily, and
+    whatever else lies in results/
 
 They are published as a script, `views.sql`, and as a database that holds nothing but them,
 `activity.duckdb`; both are replaced whole, so that whoever has the old one open keeps reading it.
@@ -32,7 +33,12 @@ from activity_pipeline.settings import packaged
 
 EVENTS = "activity_logs"
 EVENTS_IN_POSTGRES = "activity_logs_current"
-RESULTS = ("activity_metrics_daily", "activity_anomalies_daily")
+RESULTS = (
+    "activity_metrics_daily",
+    "activity_metrics_hourly",
+    "activity_users_daily",
+    "activity_anomalies_daily",
+)
 """Result tables that have their view before they have a row."""
 
 SCRIPT = "views.sql"

@@ -9,6 +9,7 @@ write     files that hold rows are written anew without them, one by one; what w
 receipt   what was taken from where, signed like the manifests
 publish   one manifest for all days that changed
 note      the ledger counts the rows as erased, and what was computed from their days is out of date
+results   what was counted of a user by name goes; a computation under way is waited for
 sweep     files that no day lists go at once, and Postgres vacuums the tables that lost rows
 
 crash after   what it leaves                          what finishes it
@@ -19,6 +20,7 @@ receipt       a receipt that no manifest names        the same command writes it
 publish       a manifest that Postgres does not       the next operation on the archive notes it and sweeps
               know: the end of the chain
 note          files that hold erased rows             the next operation on the archive sweeps them away
+              counts of the user                      the next computation of the days, which are out of date
 sweep         an erasure that is not noted as done    the next operation on the archive
 
 Before the publish nobody but the same command can go on, because nobody else knows the subject:
@@ -37,6 +39,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from activity_pipeline.archive.analyst.results import erase_user_from_results
 from activity_pipeline.archive.chain.manifest import DataFile
 from activity_pipeline.archive.chain.publish import Chain, left_by_a_crash, open_chain
 from activity_pipeline.archive.chain.receipt import (
@@ -59,7 +62,7 @@ from activity_pipeline.errors import ArchiveError
 from activity_pipeline.events.subject import Subject
 from activity_pipeline.hot import chain as hot_chain
 from activity_pipeline.hot import days as hot
-from activity_pipeline.hot import erasures, subjects
+from activity_pipeline.hot import erasures, results, subjects
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.holds import settled
 from activity_pipeline.hot.subjects import Found
@@ -179,6 +182,10 @@ def erase(
             files.discard(store)
             raise
         subjects.erase_copies(statements, erasure.id, subject)
+        if subject.user_id:
+            with results.one_at_a_time(statements, "metrics"):
+                results.erase_user(statements, subject.user_id)
+                erase_user_from_results(store, subject.user_id)
         finish_erasure(statements, store, erasure)
     return Erased(erasures.counts(statements, erasure.id), findings.files, waiting, erasure.receipt)
 

@@ -167,6 +167,7 @@ def erasures_(as_json: bool) -> None:
     Example: activity-pipeline archive erasures
     """
     from activity_pipeline.hot.erasures import list_erasures, totals
+    from activity_pipeline.hot.subjects import COPIES
 
     with _postgres() as (_, statements):
         known, taken = list_erasures(statements), totals(statements)
@@ -177,7 +178,7 @@ def erasures_(as_json: bool) -> None:
             "requested_at": each.requested_at,
             "by": each.requested_by,
             "reason": each.reason,
-            "rows": sum(taken.get(each.id, {}).values()),
+            "rows": sum(rows for place, rows in taken.get(each.id, {}).items() if place not in COPIES),
             "finished_at": each.finished_at,
             "receipt": each.receipt,
         }

@@ -1,12 +1,19 @@
-"""`run_failed`: a failed run reaches the channels of the settings."""
+"""`run_failed` and `watch`: failed runs, and what calls for somebody, reach the channels of the settings."""
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
+import msgspec
 
 from activity_pipeline.alerts import Alert, send
+from activity_pipeline.alerts.overview import look
+from activity_pipeline.alerts.rules import Limits, concerns
+from activity_pipeline.alerts.watch import tell
+from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.errors import AlertError
+from activity_pipeline.hot.connection import connect
 from activity_pipeline.settings import load_settings, split_list
 
 PAUSES_S = (1.0, 3.0)
@@ -60,3 +67,24 @@ def run_failed(context: dg.RunFailureSensorContext) -> None:
     alert = describe(run.job_name, run.run_id, why)
     delivered = send_patiently(alert, split_list(load_settings().alert_urls), pauses_s=PAUSES_S)
     context.log.info("%s: taken by %d channels", alert.title, delivered)
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Looks at queue, ledger, days and anomalies each minute, and tells the channels what lasts.",
+)
+def watch(pipeline: Pipeline) -> dg.SkipReason:
+    """Tell somebody of what calls for them, once for as long as it lasts."""
+    settings = pipeline.settings
+    own = msgspec.structs.replace(settings, redis_url=pipeline.redis_url)
+    limits = Limits(queue_s=settings.alert_queue_s, severity=settings.alert_severity)
+    with connect(pipeline.postgres_dsn) as statements:
+        told = tell(
+            statements,
+            concerns(look(own, statements), limits),
+            split_list(settings.alert_urls),
+            cooldown=timedelta(seconds=settings.alert_cooldown_s),
+        )
+    counts = {"told": told.sent, "known": told.quiet, "over": told.resolved, "not taken": told.failed}
+    return dg.SkipReason(", ".join(f"{len(keys)} {what}" for what, keys in counts.items()))

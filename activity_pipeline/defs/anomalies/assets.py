@@ -16,9 +16,10 @@ from activity_pipeline.defs.partitions import ANOMALIES, DAYS, METRICS, OWNERS
 from activity_pipeline.defs.pools import COMPUTE
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import today
-from activity_pipeline.hot.results import read_table
+from activity_pipeline.hot.judgements import list_anomalies
 
 MOST_ROWS_SHOWN = 20
+SEVERITIES = ("critical", "warning", "info")
 CHECKED_DAYS = 7
 """How far back the check shows anomalies, in days."""
 
@@ -34,7 +35,7 @@ CHECKED_DAYS = 7
     kinds={"polars", "postgres"},
     owners=OWNERS,
     pool=COMPUTE,
-    description="Spikes, drops, failure rates and silent sources, each with a sentence that explains it.",
+    description="Spikes, drops, failure rates, silent sources and newcomers, each with a sentence.",
     metadata=about("activity_anomalies_daily", pa.schema(ANOMALY_SCHEMA.to_frame().to_arrow().schema)),
 )
 def anomalies_daily(context: dg.AssetExecutionContext, pipeline: Pipeline) -> None:
@@ -57,15 +58,28 @@ def anomalies_daily(context: dg.AssetExecutionContext, pipeline: Pipeline) -> No
         context.add_asset_metadata(metadata, partition_key=day.isoformat())
 
 
-@dg.asset_check(asset=ANOMALIES, description="Nothing unusual in the last week; warns with the rows.")
+@dg.asset_check(
+    asset=ANOMALIES,
+    description="Nothing unusual in the last week that nobody has looked at; warns with the rows.",
+)
 def nothing_unusual(pipeline: Pipeline) -> dg.AssetCheckResult:
     """Show the anomalies of the last days."""
     now = today()
-    with pipeline.open_hot() as (_, bulk):
+    with pipeline.open_hot() as (statements, _):
         first = date.fromordinal(now.toordinal() - CHECKED_DAYS)
-        rows = read_table(bulk, "activity_anomalies_daily", first, now).to_pylist()
+        found = list_anomalies(statements, first, now)
+    news = [each for each in found if not each.muted and not each.acknowledged_by]
+    rows = [
+        {name: getattr(each, name) for name in ("severity", "date", "kind", "source", "action", "sentence")}
+        for each in sorted(news, key=lambda each: SEVERITIES.index(each.severity))
+    ]
     return dg.AssetCheckResult(
-        passed=not rows,
+        passed=not news,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"anomalies": len(rows), "rows": table(rows[:100])},
+        metadata={
+            "anomalies": len(news),
+            "muted": sum(1 for each in found if each.muted),
+            "acknowledged": sum(1 for each in found if each.acknowledged_by),
+            "rows": table(rows[:100]),
+        },
     )

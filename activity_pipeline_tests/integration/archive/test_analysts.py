@@ -218,6 +218,8 @@ def test_every_view_and_column_says_what_it_is(filled: Filled) -> None:
         "activity_logs",
         "activity_archive_days",
         "activity_metrics_daily",
+        "activity_metrics_hourly",
+        "activity_users_daily",
         "activity_anomalies_daily",
     }
     assert all(said.values())

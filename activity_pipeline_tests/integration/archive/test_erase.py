@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from activity_pipeline.archive import export_days
@@ -23,6 +25,8 @@ from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.events.subject import Subject
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import connect
+from activity_pipeline.hot.results import read_table, stale_days
+from activity_pipeline.metrics import refresh_metrics
 from activity_pipeline.producer.spool import SpoolFolder, queue_name
 from activity_pipeline.queue.append import append_encoded
 from activity_pipeline.queue.connection import Shard
@@ -339,3 +343,31 @@ def test_a_reason_must_not_name_him(running: Running) -> None:
     request = Request(HE, f"request of {USER}", "tester")
     with pytest.raises(ArchiveError, match="the receipt must not"):
         erase(running.statements, running.store, request, lambda _: [])
+
+
+def test_what_was_counted_of_a_user_goes_and_others_stay_counted(cold: Cold) -> None:
+    running, days = cold.running, [cold.day(40), cold.day(0)]
+    for day in days:
+        cold.send(day, 4, user_id=str(USER))
+        cold.send(day, 6)
+    cold.archive()
+    refresh_metrics(running.statements, running.bulk, running.store, days)
+
+    def users() -> set[UUID]:
+        rows = read_table(running.bulk, "activity_users_daily", min(days), max(days))
+        files = [
+            pq.read_table(path) for path in Path(running.store.root).glob("results/activity_users_daily/*")
+        ]
+        assert pa.concat_tables(files).num_rows == len(rows)
+        return set(rows["user_id"].to_pylist())
+
+    before = users()
+    assert USER in before
+    assert traces(running, USER)
+    erased(running, HE)
+    assert users() == before - {USER}
+    assert traces(running, USER) == []
+    assert stale_days(running.statements, "metrics") == sorted(days)
+    refresh_metrics(running.statements, running.bulk, running.store, days)
+    assert users() == before - {USER}
+    sound(running)

@@ -20,21 +20,45 @@ from activity_pipeline.archive import archive_days, export_days, retire_days
 from activity_pipeline.events.days import ONE_DAY, hot_since, today
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import connect, connect_bulk
-from activity_pipeline.hot.results import read_table, stale_days
-from activity_pipeline.metrics import METRICS_SCHEMA, count_daily, refresh, refresh_metrics
+from activity_pipeline.hot.results import ResultTable, read_table, stale_days
+from activity_pipeline.metrics import refresh, refresh_metrics
+from activity_pipeline.metrics.counting import SCHEMAS, Metric, count
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.lines import event, line
 
-COUNTED = """
+COUNTED: dict[Metric, str] = {
+    "daily": """
 select cast(timestamp as date) as date, source, action, status, count(*) as count,
     count(distinct user_id) as users,
     count(distinct (entity_type, entity_id)) filter (where entity_id is not null) as entities,
     min(timestamp) as first_at, max(timestamp) as last_at
 from events group by all order by all
-"""
+""",
+    "hourly": """
+select date_trunc('hour', timestamp) as hour, source, action, status, count(*) as count
+from events group by all order by all
+""",
+    "users": """
+select cast(timestamp as date) as date, cast(user_id as uuid) as user_id, count(*) as events,
+    count(*) filter (status = 'failed') as failures, count(distinct source || '/' || action) as actions,
+    min(hour(timestamp)) as first_hour, max(hour(timestamp)) as last_hour
+from events where user_id is not null group by all order by all
+""",
+}
+TABLES: dict[Metric, ResultTable] = {
+    "daily": "activity_metrics_daily",
+    "hourly": "activity_metrics_hourly",
+    "users": "activity_users_daily",
+}
 
 
-def counted(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def bare(table: pa.Table, metric: Metric) -> list[dict[str, Any]]:
+    """Return rows without what they were counted from."""
+    rows: list[dict[str, Any]] = table.cast(SCHEMAS[metric]).drop(["generation", "revision"]).to_pylist()
+    return rows
+
+
+def counted(events: list[dict[str, Any]], metric: Metric = "daily") -> list[dict[str, Any]]:
     """Count the input as an analyst would."""
     columns = ["timestamp", "source", "action", "status", "user_id", "entity_type", "entity_id"]
     rows = [
@@ -44,10 +68,11 @@ def counted(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     table = pa.table({name: pa.array([row[n] for row in rows], types[n]) for n, name in enumerate(columns)})
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
+        connection.execute("set arrow_lossless_conversion = true")
         connection.register("events", table)
-        rows_counted: list[dict[str, Any]] = (
-            connection.sql(COUNTED).to_arrow_table().cast(METRICS_SCHEMA).to_pylist()
-        )
+        found = connection.sql(COUNTED[metric]).to_arrow_table()
+    schema = pa.schema([SCHEMAS[metric].field(name) for name in found.column_names])
+    rows_counted: list[dict[str, Any]] = found.cast(schema).to_pylist()
     return rows_counted
 
 
@@ -71,10 +96,21 @@ class Sent:
         running = self.running
         wanted = list(running.states()) if days is None else days
         report = refresh_metrics(running.statements, running.bulk, running.store, wanted)
-        table = read_table(running.bulk, "activity_metrics_daily", date(1, 1, 1), date(9999, 12, 31))
-        assert sum(report.events.values()) <= sum(table["count"].to_pylist())
-        rows: list[dict[str, Any]] = table.cast(METRICS_SCHEMA).to_pylist()
+        rows = self.rows("daily")
+        assert sum(report.events.values()) <= sum(row["count"] for row in rows)
         return rows
+
+    def rows(self, metric: Metric) -> list[dict[str, Any]]:
+        """Return a whole table."""
+        return bare(read_table(self.running.bulk, TABLES[metric], date(1, 1, 1), date(9999, 12, 31)), metric)
+
+    def check(self) -> None:
+        """Check that each table, and its files, say what an analyst counts."""
+        for metric, table in TABLES.items():
+            expected = counted(self.events, metric)
+            assert self.rows(metric) == expected
+            files = sorted((Path(self.running.store.root) / "results" / table).iterdir())
+            assert bare(pa.concat_tables(map(pq.read_table, files)), metric) == expected
 
 
 @pytest.fixture
@@ -97,7 +133,8 @@ def test_hot_late_archived_and_mixed_days(sent: Sent) -> None:
         sent.send(day, 9, entity_type=None, entity_id=None, user_id=None)
     archive(sent.running, [cold_day, mixed_day])
     sent.send(mixed_day, 25)
-    assert sent.refresh() == counted(sent.events)
+    sent.refresh()
+    sent.check()
     assert len(stale_days(sent.running.statements, "metrics")) == 0
 
 
@@ -124,7 +161,8 @@ def test_any_history_counts_the_same(sent: Sent, seed: int) -> None:
             hot.seal(running.statements, some)
         else:
             sent.refresh()
-    assert sent.refresh(stale_days(running.statements, "metrics")) == counted(sent.events)
+    sent.refresh(stale_days(running.statements, "metrics"))
+    sent.check()
     assert running.ledger().residual == 0
 
 
@@ -179,8 +217,8 @@ def test_the_months_are_the_table(sent: Sent) -> None:
     table = sent.refresh()
     folder = Path(sent.running.store.root) / "results" / "activity_metrics_daily"
     assert sorted(path.name for path in folder.iterdir()) == ["2026-01.parquet", "2026-02.parquet"]
-    kept = pq.ParquetDataset(folder).read().cast(METRICS_SCHEMA).to_pylist()
-    assert kept == table
+    assert bare(pq.ParquetDataset(folder).read(), "daily") == table
+    sent.check()
 
 
 def test_a_day_whose_events_are_gone_has_no_metrics(sent: Sent) -> None:
@@ -226,23 +264,23 @@ def test_a_day_that_moves_while_it_is_counted(
                 with connect_bulk(running.settings.postgres_dsn) as bulk:
                     archive_days(statements, bulk, running.store, [day])
 
-    files, count = refresh._cold_files, count_daily
+    files = refresh._cold_files
 
     def cold_files(*arguments: Any) -> list[str]:
         if moment == "before reading":
             once()
         return files(*arguments)
 
-    def count_events(events: duckdb.DuckDBPyRelation) -> pa.Table:
-        table = count(events)
-        if moment == "after reading":
+    def count_events(connection: duckdb.DuckDBPyConnection, metric: Metric) -> pa.Table:
+        table = count(connection, metric)
+        if metric == "users" and moment == "after reading":
             # The reader's own transaction must end first, or the move would wait for it.
             running.bulk.rollback()
             once()
         return table
 
     monkeypatch.setattr(refresh, "_cold_files", cold_files)
-    monkeypatch.setattr(refresh, "count_daily", count_events)
+    monkeypatch.setattr(refresh, "count", count_events)
     sent.refresh([day])
     assert moved.is_set()
     monkeypatch.undo()
@@ -274,15 +312,55 @@ def test_two_refreshes_at_once_take_turns(sent: Sent) -> None:
         thread.join()
     assert errors == []
     month = Path(running.store.root) / "results" / "activity_metrics_daily" / "2026-01.parquet"
-    assert pq.ParquetFile(month).read().cast(METRICS_SCHEMA).to_pylist() == counted(sent.events)
+    assert bare(pq.ParquetFile(month).read(), "daily") == counted(sent.events)
 
 
 def test_counting_nothing() -> None:
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        empty = connection.sql(
-            "select null::timestamptz as timestamp, null::varchar as source, null::varchar as action, "
-            "null::varchar as status, null::uuid as user_id, null::varchar as entity_type, "
+        connection.execute(
+            "create view events as select null::timestamptz as timestamp, null::varchar as source, "
+            "null::varchar as action, null::varchar as status, null::uuid as user_id, "
+            "null::varchar as entity_type, "
             "null::varchar as entity_id where false"
         )
-        assert count_daily(empty).equals(METRICS_SCHEMA.empty_table())
+        for metric, schema in SCHEMAS.items():
+            nothing = count(connection, metric)
+            assert nothing.equals(schema.empty_table().select(nothing.column_names))
+
+
+def test_rows_say_what_they_were_counted_from(sent: Sent) -> None:
+    (day,) = days_back(40)
+    running = sent.running
+
+    def counted_from() -> dict[str, set[tuple[int, int]]]:
+        sent.refresh(stale_days(running.statements, "metrics"))
+        return {
+            table: {
+                (row["generation"], row["revision"])
+                for row in read_table(running.bulk, table, day, day).to_pylist()
+            }
+            for table in TABLES.values()
+        }
+
+    sent.send(day, 20)
+    (before,) = hot.list_days(running.statements, [day])
+    assert counted_from() == {table: {(0, before.revision)} for table in TABLES.values()}
+    archive(running, [day])
+    sent.send(day, 3)
+    (after,) = hot.list_days(running.statements, [day])
+    assert after.revision > before.revision
+    assert counted_from() == {table: {(1, after.revision)} for table in TABLES.values()}
+    sent.check()
+
+
+def test_a_month_without_its_file_is_made_of_the_table(sent: Sent) -> None:
+    first, second = date(2026, 1, 5), date(2026, 1, 6)
+    sent.send(first, 5)
+    sent.send(second, 5)
+    sent.refresh()
+    for path in (Path(sent.running.store.root) / "results").rglob("*.parquet"):
+        path.unlink()
+    sent.send(first, 5)
+    sent.refresh([first])
+    sent.check()
