@@ -24,6 +24,7 @@
     |   +-- CursorError           a cursor is none, or belongs to another question
     +-- CancelledError            whoever asked has gone
     +-- BusyError                 too many ask at once, or what is asked takes too long
+    +-- RequestError              the HTTP API refuses a request, or cannot serve it now
 
 The docstring of a class is its default message. Errors carry what they are about as
 attributes, so that a caller never parses a message.
@@ -154,3 +155,11 @@ class CancelledError(ActivityError):
 
 class BusyError(ActivityError):
     """Too many ask about archived days at once; try again in a moment."""
+
+
+class RequestError(ActivityError):
+    """The HTTP API refuses a request, or cannot serve it now."""
+
+    problem: str
+    headers: Mapping[str, str]
+    members: Mapping[str, Any]

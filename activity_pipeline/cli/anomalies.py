@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from activity_pipeline.cli.archive.restore import TtlType
-from activity_pipeline.cli.options import DAYS_OPTION
+from activity_pipeline.cli.options import DAYS_OPTION, TtlType
 from activity_pipeline.cli.output import json_option, print_json, print_rows, print_table, shown_days
 from activity_pipeline.settings import load_settings
 
@@ -98,7 +97,14 @@ def ack(day: datetime, source: str, action: str, kind: str | None, by: str, note
 @click.option("--source", required=True, help="Anomalies of this source.")
 @click.option("--action", help="Of this action alone.")
 @KIND
-@click.option("--for", "ttl", type=TtlType(), default="7d", show_default=True, help="For how long.")
+@click.option(
+    "--for",
+    "ttl",
+    type=TtlType("to end a mute early there is `anomalies unmute`"),
+    default="7d",
+    show_default=True,
+    help="For how long.",
+)
 @BY
 @click.option("--reason", required=True, help="Why.")
 @json_option

@@ -19,8 +19,10 @@ from activity_pipeline.cli import (
     dead_letters,
     demo,
     events,
+    keys,
     operate,
     results,
+    serve,
     status,
 )
 from activity_pipeline.errors import ActivityError
@@ -39,7 +41,21 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for module in (demo, status, operate, events, dead_letters, archive, results, anomalies, alerts, bench):
+MODULES = (
+    demo,
+    status,
+    operate,
+    events,
+    dead_letters,
+    archive,
+    results,
+    anomalies,
+    alerts,
+    serve,
+    keys,
+    bench,
+)
+for module in MODULES:
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -30,6 +30,9 @@ class Anomaly:
     action: str
     observed: float
     expected: float
+    lower: float
+    upper: float
+    p_value: float
     severity: str
     sentence: str
     muted: int | None

@@ -1,7 +1,7 @@
 -- name: anomalies
 -- Anomalies of a range with what people said of them.
 select
-    a.date, a.kind, a.source, a.action, a.observed, a.expected, a.severity, a.sentence,
+    a.date, a.kind, a.source, a.action, a.observed, a.expected, a.lower, a.upper, a.p_value, a.severity, a.sentence,
     (
         select min(m.id) from activity_anomaly_mutes m
         where m.source = a.source and coalesce(m.action, a.action) = a.action and coalesce(m.kind, a.kind) = a.kind
