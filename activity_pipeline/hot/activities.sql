@@ -22,13 +22,16 @@ select min(day), max(day) from activity_days
 )
 
 -- name: rows
--- What a page shows besides: looked up by primary key, once it is known which rows those are.
-select
-    e.id, e.timestamp, e.source::text, e.action, e.entity_type, e.entity_id, e.user_id, e.status::text,
-    e.metadata::text
+-- What a page shows besides: looked up by primary key, one by one, once it is known which rows those are.
+select e.*
 from unnest(%(timestamps)s::timestamptz[], %(ids)s::uuid[]) as k (timestamp, id)
-join {table} e on e.timestamp = k.timestamp and e.id = k.id
-where e.timestamp >= %(since)s and e.timestamp <= %(until)s
+cross join lateral (
+    select
+        id, timestamp, source::text, action, entity_type, entity_id, user_id, status::text, metadata::text
+    from {table}
+    where timestamp = k.timestamp and id = k.id and timestamp >= %(since)s and timestamp <= %(until)s
+    limit 1
+) as e
 
 -- name: count
 -- How many there are, up to a limit.

@@ -176,10 +176,12 @@ class Reading:
                 if attempt == 0:
                     stretch = self._looked_at(stretch)
                     continue
-                cold = [place for place in stretch.places if place.is_cold]
-                unread = {place.day for place in cold}
-                without = [replace(place, retired_generation=0) for place in stretch.places]
-                answer = ask(replace(stretch, places=without))
+                unread = self._unreadable(stretch)
+                readable = [
+                    replace(place, retired_generation=0) if place.day in unread else place
+                    for place in stretch.places
+                ]
+                answer = ask(replace(stretch, places=readable))
             now = self._looked_at(stretch)
             if [place.place for place in now.places] == [place.place for place in stretch.places]:
                 self.missing |= unread
@@ -187,6 +189,18 @@ class Reading:
                 return answer
             stretch = now
         raise BusyError("the days that are asked for move faster than they can be read")
+
+    def _unreadable(self, stretch: Stretch) -> set[date]:
+        """Return the days whose archive cannot be read: those that fail by themselves, else all of them."""
+        cold = _cold(stretch)
+        failing = set()
+        for place in cold:
+            day = Stretch(place.day, place.day, [place])
+            try:
+                self.cold.count([place], Question(Filters(), self.call.running), self._whole(day), 1)
+            except ArchiveError:
+                failing.add(place.day)
+        return failing or {place.day for place in cold}
 
     def _looked_at(self, stretch: Stretch) -> Stretch:
         with self.connections() as connection:
@@ -223,8 +237,11 @@ class Reading:
         return counted
 
     def _window(self, stretch: Stretch, order: Order = "newest", after: Key | None = None) -> Window:
-        start, end = span_of([stretch.first, stretch.last])
-        return Window(max(start, self.span.since), min(end, self.span.until), order, after)
+        whole = self._whole(stretch)
+        return Window(max(whole.since, self.span.since), min(whole.until, self.span.until), order, after)
+
+    def _whole(self, stretch: Stretch) -> Window:
+        return Window(*span_of([stretch.first, stretch.last]))
 
     def _question(self, stretch: Stretch) -> Question:
         text = self.filters.text

@@ -119,7 +119,8 @@ def is_wanted(each: dict[str, Any], filters: Filters) -> bool:
     """Whether an event is like what is asked for; written as plainly as it goes."""
     at = datetime.fromisoformat(each["timestamp"])
     metadata = each["metadata"]
-    words = f"{each['action']} {(metadata or {}).get('description', '')}".replace(".", " . ").split()
+    # Postgres reads an action with a dot as the name of a host, which is one word.
+    words = [each["action"], *(metadata or {}).get("description", "").split()]
     checks = [
         not isinstance(filters.since, datetime) or at >= filters.since,
         filters.until is None or at < filters.until,
@@ -133,14 +134,9 @@ def is_wanted(each: dict[str, Any], filters: Filters) -> bool:
         filters.metadata is None or not filters.metadata or holds(metadata, filters.metadata),
         filters.text is None
         or {STEMS.get(word, word) for word in filters.text.split()}
-        <= {STEMS.get(word, word) for word in words if not is_host(each["action"], word)},
+        <= {STEMS.get(word, word) for word in words},
     ]
     return all(checks)
-
-
-def is_host(action: str, word: str) -> bool:
-    """Whether a word is part of an action that Postgres reads as the name of a host, whole."""
-    return "." in action and word in action.split(".")
 
 
 def holds(whole: Any, part: Any, *, top: bool = True) -> bool:
