@@ -33,6 +33,7 @@ LOWEST = {
     "api_connections": 1,
     "api_max_body_bytes": 1024,
     "api_statement_timeout_s": 0.001,
+    "api_question_timeout_s": 0.001,
 }
 
 
@@ -83,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         api_log_reads: Whether each read over HTTP is an event itself.
         api_max_body_bytes: Largest body of a request, in bytes.
         api_connections: Most connections to Postgres of each process of the API.
+        api_question_timeout_s: Longest that a question about events may take as a whole, in seconds.
         api_statement_timeout_s: Longest that a question of the API may keep Postgres busy, in seconds.
     """
 
@@ -124,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     api_max_body_bytes: int = 8 * 1024 * 1024
     api_connections: int = 8
     api_statement_timeout_s: float = 10.0
+    api_question_timeout_s: float = 20.0
 
     @property
     def state_path(self) -> Path:

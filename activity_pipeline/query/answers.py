@@ -17,7 +17,7 @@ Relation = Literal["eq", "gte"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """An event; its metadata as it is stored, to the last digit."""
+    """An event; its metadata as it is stored, to the last digit, or `null`."""
 
     id: UUID
     timestamp: datetime
@@ -27,12 +27,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     entity_id: str | None
     user_id: UUID | None
     status: str
-    metadata: msgspec.Raw | None
+    metadata: msgspec.Raw
 
     @property
     def key(self) -> Key:
         """What it is sorted by."""
         return Key(self.timestamp, self.id)
+
+    @property
+    def metadata_text(self) -> str | None:
+        """The metadata as JSON; None where it has none."""
+        text = bytes(self.metadata).decode()
+        return None if text == "null" else text
 
 
 def event_of(row: Row) -> Event:
@@ -47,7 +53,7 @@ def event_of(row: Row) -> Event:
         entity_id=entity_id,
         user_id=user_id,
         status=status,
-        metadata=None if metadata is None else msgspec.Raw(metadata.encode()),
+        metadata=msgspec.Raw(b"null" if metadata is None else metadata.encode()),
     )
 
 

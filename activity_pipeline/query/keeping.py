@@ -43,6 +43,13 @@ class Keeper:
         """How often answers were in the cache; None where there is none."""
         return self._cache.hits if self._cache else None
 
+    def close(self) -> None:
+        """Close what it holds."""
+        if self._health:
+            self._health.close()
+        if self._cache:
+            self._cache.close()
+
     def seen(self, completeness: Completeness) -> Completeness:
         """Return what is known of an answer, with what is known of the pipeline now."""
         health = self._health.seen() if self._health else Health()

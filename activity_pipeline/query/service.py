@@ -105,6 +105,10 @@ class ActivityQuery:
         """How often answers were in the cache; None where there is none."""
         return self._keeper.hits
 
+    def close(self) -> None:
+        """Close the cache and what looks at the pipeline's health."""
+        self._keeper.close()
+
     def get_activities(
         self,
         filters: Filters,
@@ -331,13 +335,11 @@ def open_query(settings: Settings, connections: Connections | None = None) -> It
     """
     lend: Connections = connections or (lambda: connect(settings.postgres_dsn))
     cold = ColdSearch(ArchiveStore(settings.archive_root))
-    cache = open_cache(settings)
     with contextlib.closing(connect_queue(settings.redis_url)) as queue:
         health = HealthWatch(lend, queue, settings.queue_shards)
+        query = ActivityQuery(lend, cold, Keeper(open_cache(settings), health))
         try:
-            yield ActivityQuery(lend, cold, Keeper(cache, health))
+            yield query
         finally:
-            health.close()
+            query.close()
             cold.close()
-            if cache:
-                cache.close()

@@ -97,7 +97,7 @@ def test_what_a_page_shows_is_what_was_sent(world: World, query: ActivityQuery) 
         )
         assert (event.entity_type, event.entity_id) == (wanted["entity_type"], wanted["entity_id"])
         assert str(event.user_id) == wanted["user_id"]
-        assert (None if event.metadata is None else msgspec.json.decode(event.metadata)) == wanted["metadata"]
+        assert msgspec.json.decode(event.metadata) == wanted["metadata"]
 
 
 def test_a_changed_question_with_an_old_cursor_is_refused(world: World, query: ActivityQuery) -> None:
