@@ -103,12 +103,6 @@ def list_places(connection: Statements, first: date, last: date) -> list[DayPlac
         return cursor.execute(_SQL["days"], {"first": first, "last": last}).fetchall()
 
 
-def known_span(connection: Statements) -> tuple[date, date] | None:
-    """Return the first and the last day of all, None where there is none yet."""
-    row = connection.execute(_SQL["known_span"]).fetchone()
-    return (row[0], row[1]) if row and row[0] else None
-
-
 def find_keys(
     connection: Statements,
     filters: Filters,

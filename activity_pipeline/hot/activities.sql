@@ -7,10 +7,6 @@ from activity_days
 where day between %(first)s and %(last)s
 order by day
 
--- name: known_span
--- The first and the last day of all.
-select min(day), max(day) from activity_days
-
 -- name: keys
 -- The page itself: what events are sorted by, of one table.
 (

@@ -45,25 +45,37 @@ class Call:
             raise BusyError("finding this takes too long: ask for fewer days, or for more of each event")
 
     @contextlib.contextmanager
-    def running(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """Let the block be ended by `interrupt`, also when the time is over.
+    def running(self, interrupt: Callable[[], None], *, is_timed: bool = False) -> Iterator[None]:
+        """Let the block be ended by `interrupt`.
+
+        Args:
+            interrupt: Ends it, from another thread.
+            is_timed: Whether nothing else ends it when the time is over, as a statement's timeout does.
 
         Raises:
             CancelledError: It was cancelled.
             BusyError: It has taken too long.
         """
         self.check()
-        timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), interrupt)
-        timer.daemon = True
         with self._lock:
             self._interrupts.append(interrupt)
-        timer.start()
         try:
-            yield
+            with self._timer(interrupt) if is_timed else contextlib.nullcontext():
+                yield
         except Exception:
             self.check()
             raise
         finally:
-            timer.cancel()
             with self._lock:
                 self._interrupts.remove(interrupt)
+
+    @contextlib.contextmanager
+    def _timer(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        # A thread of its own, which costs as much as a quick statement does.
+        timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()

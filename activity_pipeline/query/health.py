@@ -16,7 +16,7 @@ from activity_pipeline.hot.ledger import read_ledger
 from activity_pipeline.hot.offsets import read_offsets
 from activity_pipeline.ingest.lag import read_lag
 from activity_pipeline.query.answers import QueueHealth
-from activity_pipeline.query.reading import Connections
+from activity_pipeline.query.lending import Connections
 
 QUEUE_TTL_S = 2.0
 LEDGER_TTL_S = 60.0

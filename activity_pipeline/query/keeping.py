@@ -93,6 +93,8 @@ class Keeper:
             # What could not be read now may be there again in a moment.
             return msgspec.json.encode(kept), 0.0 if found.completeness.missing else ttl_s
 
+        # Somebody else may be finding it.
+        reading.connections.release()
         raw, was_there = self._cache.get(name, find)
         kept = msgspec.json.decode(raw, type=_Kept)
         found = msgspec.json.decode(kept.answer, type=kind)

@@ -1,6 +1,6 @@
 """Days in order, a few at a time, each from where its events are at that moment.
 
-The days of a question are cut into stretches, the first a single day and each one three times as long as
+The days of a question are cut into stretches, the first a single day and each one six times as long as
 the one before: what is frequent is found in the first, and what is rare costs few statements. Between
 the question and the answer of a stretch its days may move from Postgres to Parquet, or back: so they are
 looked at again afterwards, and where one has moved the stretch is read anew. An event that is in both
@@ -13,48 +13,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from datetime import date
 from typing import TypeVar
 
 from activity_pipeline.archive.analyst.search import ColdSearch, Question, Words
 from activity_pipeline.errors import ArchiveError, BusyError
-from activity_pipeline.events.days import ONE_DAY, span_of
+from activity_pipeline.events.days import span_of
 from activity_pipeline.events.filters import Filters, Order
 from activity_pipeline.hot import activities as hot
 from activity_pipeline.hot.activities import DayPlace, Key, Window
-from activity_pipeline.hot.connection import Statements
 from activity_pipeline.query.answers import Event, event_of
 from activity_pipeline.query.calls import Call
+from activity_pipeline.query.lending import Connections, Held
+from activity_pipeline.query.stretches import Span, Stretch, cut, span_asked
 
-Connections = Callable[[], AbstractContextManager[Statements]]
 Found = TypeVar("Found")
-GROWTH = 3
 TRIES = 6
 """How often a stretch is read whose days move meanwhile: each time an archive run has got one further."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A part of time, both instants known."""
-
-    since: datetime
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Days that are read together.
-
-    Attributes:
-        first: The first day, whether it is known or not.
-        last: The last one.
-        places: The known ones between them.
-    """
-
-    first: date
-    last: date
-    places: Sequence[DayPlace]
 
 
 @dataclass
@@ -73,7 +48,7 @@ class Reading:
         missing: Those whose archive could not be read.
     """
 
-    connections: Connections
+    connections: Held
     cold: ColdSearch
     filters: Filters
     asked: Span
@@ -142,27 +117,8 @@ class Reading:
         return (first, min(last, day)) if order == "newest" else (max(first, day), last)
 
     def _stretches(self, order: Order, after: Key | None) -> Iterator[Stretch]:
-        """Cut the days of the span that may hold what follows a key; no gap is between the stretches."""
         first, last = self._days_after(order, after)
-        within = self.places_after(order, after)
-        if order == "newest":
-            within.reverse()
-        starts, size = [0], 1
-        while starts[-1] < len(within):
-            starts.append(starts[-1] + size)
-            size *= GROWTH
-        for start, end in pairwise(starts):
-            days = within[start:end]
-            edge = within[end].day if end < len(within) else None
-            # What lies between this stretch and the next, where new days may turn up, belongs to this one.
-            if order == "newest":
-                begin = edge + ONE_DAY if edge else first
-                yield Stretch(begin, last, days[::-1])
-                last = begin - ONE_DAY
-            else:
-                end_day = edge - ONE_DAY if edge else last
-                yield Stretch(first, end_day, days)
-                first = end_day + ONE_DAY
+        return cut(self.places_after(order, after), first, last, order)
 
     def _read(self, stretch: Stretch, ask: Callable[[Stretch], Found]) -> Found:
         """Ask about a stretch until its days have stayed where they were."""
@@ -183,7 +139,7 @@ class Reading:
                 ]
                 answer = ask(replace(stretch, places=readable))
             now = self._looked_at(stretch)
-            if [place.place for place in now.places] == [place.place for place in stretch.places]:
+            if _where(now.places) == _where(stretch.places):
                 self.missing |= unread
                 self.read_days += len(now.places)
                 return answer
@@ -197,7 +153,7 @@ class Reading:
         for place in cold:
             day = Stretch(place.day, place.day, [place])
             try:
-                self.cold.count([place], Question(Filters(), self.call.running), self._whole(day), 1)
+                self.cold.count([place], Question(Filters(), self._timed), self._whole(day), 1)
             except ArchiveError:
                 failing.add(place.day)
         return failing or {place.day for place in cold}
@@ -249,7 +205,13 @@ class Reading:
             with self.connections() as connection:
                 lexemes = hot.lexemes_of(connection, text)
             self._words = Words([_stem(lexeme) for lexeme in lexemes], self._judge)
-        return Question(self.filters, self.call.running, self._words)
+        if _cold(stretch):
+            # Others may have it while DuckDB is at work.
+            self.connections.release()
+        return Question(self.filters, self._timed, self._words)
+
+    def _timed(self, interrupt: Callable[[], None]) -> AbstractContextManager[None]:
+        return self.call.running(interrupt, is_timed=True)
 
     def _judge(self, texts: Sequence[tuple[str, str | None]]) -> list[bool]:
         with self.connections() as connection:
@@ -273,28 +235,21 @@ def open_reading(
         span: Which part of time, where a cursor says so; by default what the filters say.
     """
     asked = span or span_asked(filters)
-    with connections() as connection:
-        known = hot.known_span(connection)
-        if known is None:
-            return Reading(connections, cold, filters, asked, Span(asked.since, asked.since), call, [])
-        # Nothing lies outside of the known days.
-        start, end = span_of(known)
-        since, until = max(asked.since, start), min(asked.until, end)
-        if since >= until:
-            return Reading(connections, cold, filters, asked, Span(since, since), call, [])
-        places = hot.list_places(connection, since.date(), (until - hot.INSTANT).date())
-    return Reading(connections, cold, filters, asked, Span(since, until), call, places)
+    held = Held(connections)
+    places: list[DayPlace] = []
+    if asked.since < asked.until:
+        with held() as connection:
+            places = hot.list_places(connection, asked.since.date(), (asked.until - hot.INSTANT).date())
+    if not places:
+        return Reading(held, cold, filters, asked, Span(asked.since, asked.since), call, [])
+    # Nothing lies outside of the known days.
+    start, end = span_of([places[0].day, places[-1].day])
+    known = Span(max(asked.since, start), min(asked.until, end))
+    return Reading(held, cold, filters, asked, known, call, places)
 
 
-def span_asked(filters: Filters) -> Span:
-    """Return the part of time that filters ask for, as of now."""
-    since = filters.since
-    if isinstance(since, timedelta):
-        since = datetime.now(UTC) - since
-    # Dates that Python has in any time zone.
-    earliest, latest = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-    until = filters.until or latest
-    return Span(min(max(since or earliest, earliest), latest), min(max(until, earliest), latest))
+def _where(places: Sequence[DayPlace]) -> list[tuple[date, int, bool]]:
+    return [place.place for place in places]
 
 
 def _cold(stretch: Stretch) -> list[DayPlace]:

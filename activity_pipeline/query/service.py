@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +18,6 @@ from activity_pipeline.hot.connection import connect
 from activity_pipeline.query.answers import (
     COUNT_LIMIT,
     Around,
-    Completeness,
     Count,
     Event,
     Facets,
@@ -28,18 +27,13 @@ from activity_pipeline.query.answers import (
 )
 from activity_pipeline.query.cache import Hits, open_cache
 from activity_pipeline.query.calls import Call
-from activity_pipeline.query.cursors import (
-    VERSION,
-    Cursor,
-    Direction,
-    decode,
-    instant,
-    microseconds,
-    question_of,
-)
+from activity_pipeline.query.cursors import decode, instant, question_of
 from activity_pipeline.query.health import HealthWatch
 from activity_pipeline.query.keeping import Keeper
-from activity_pipeline.query.reading import Connections, Reading, Span, open_reading
+from activity_pipeline.query.lending import Connections
+from activity_pipeline.query.paging import Asked, completeness_of, page_of
+from activity_pipeline.query.reading import Reading, open_reading
+from activity_pipeline.query.stretches import Span
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.settings import Settings
 
@@ -56,28 +50,6 @@ NEAR = timedelta(days=30)
 
 CLOSE_BY = timedelta(seconds=2)
 """How far an event's timestamp is from that in its id, where it was logged as it happened."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A page that is asked for."""
-
-    filters: Filters
-    order: Order
-    limit: int
-    cursor: Cursor | None
-    question: str
-
-    @property
-    def is_back(self) -> bool:
-        """Whether it lies before the cursor."""
-        return self.cursor is not None and self.cursor.direction == "previous"
-
-    @property
-    def start(self) -> tuple[Order, Key | None]:
-        """In which order to read, and after which key."""
-        opposite: Order = "oldest" if self.order == "newest" else "newest"
-        return opposite if self.is_back else self.order, self.cursor.key if self.cursor else None
 
 
 class ActivityQuery:
@@ -137,37 +109,36 @@ class ActivityQuery:
         if not 1 <= limit <= MOST_EVENTS:
             raise QuestionError(f"a page has 1 to {MOST_EVENTS:,} events", field="limit")
         question = question_of(filters, order)
-        asked = _Asked(filters, order, limit, decode(cursor, question) if cursor else None, question)
+        asked = Asked(filters, order, limit, decode(cursor, question) if cursor else None, question)
         span = None
         if asked.cursor:
             span = Span(instant(asked.cursor.since_us), instant(asked.cursor.until_us))
-        reading = self._open(filters, call, span)
-        concerned = reading.places_after(*asked.start)
         key = ["page", question, cursor, limit]
-        return self._keeper.answer(key, reading, concerned, Page, lambda: self._page(reading, asked))
+        with self._open(filters, call, span) as reading:
+            concerned = reading.places_after(*asked.start)
+            return self._keeper.answer(key, reading, concerned, Page, lambda: page_of(reading, asked))
 
     def count(self, filters: Filters, *, call: Call | None = None) -> Count:
         """Count events, exactly up to COUNT_LIMIT; raises what `get_activities` does."""
         filters.check()
-        reading = self._open(filters, call)
 
-        def make() -> Count:
+        def make(reading: Reading) -> Count:
             counted = reading.count(COUNT_LIMIT + 1)
             return Count(
                 value=min(counted, COUNT_LIMIT),
                 relation="eq" if counted <= COUNT_LIMIT else "gte",
-                completeness=_completeness(reading),
+                completeness=completeness_of(reading),
             )
 
         key = ["count", question_of(filters, "newest")]
-        return self._keeper.answer(key, reading, reading.places, Count, make)
+        with self._open(filters, call) as reading:
+            return self._keeper.answer(key, reading, reading.places, Count, lambda: make(reading))
 
     def facets(self, filters: Filters, *, call: Call | None = None) -> Facets:
         """Return the most frequent values of the newest events; raises what `get_activities` does."""
         filters.check()
-        reading = self._open(filters, call)
 
-        def make() -> Facets:
+        def make(reading: Reading) -> Facets:
             counted = reading.count_values(COUNT_LIMIT + 1)
             total = counted.pop(("total", ""), 0)
             facets: dict[str, list[FacetValue]] = {}
@@ -179,11 +150,12 @@ class ActivityQuery:
                 facets=facets,
                 value=total,
                 relation="eq" if total <= COUNT_LIMIT else "gte",
-                completeness=_completeness(reading),
+                completeness=completeness_of(reading),
             )
 
         key = ["facets", question_of(filters, "newest")]
-        return self._keeper.answer(key, reading, reading.places, Facets, make)
+        with self._open(filters, call) as reading:
+            return self._keeper.answer(key, reading, reading.places, Facets, lambda: make(reading))
 
     def get_activity(
         self,
@@ -204,8 +176,9 @@ class ActivityQuery:
         wanted = replace(filters or Filters(), event_id=event_id)
         call = call or Call()
         for since, until in _when(event_id, timestamp):
-            reading = self._open(replace(wanted, since=since, until=until), call)
-            if found := reading.page("newest", None, 1):
+            with self._open(replace(wanted, since=since, until=until), call) as reading:
+                found = reading.page("newest", None, 1)
+            if found:
                 return found[0]
         return None
 
@@ -232,21 +205,21 @@ class ActivityQuery:
         if event is None:
             return None
         near = replace(filters or Filters(), since=event.timestamp - NEAR, until=event.timestamp + NEAR)
-        reading = self._open(near, call)
 
-        def around(filters: Filters) -> Around:
+        def around(reading: Reading, filters: Filters) -> Around:
             part = replace(reading, filters=filters)
             before = part.page("newest", event.key, limit)
             return Around(before=before[::-1], after=part.page("oldest", event.key, limit))
 
         entity = user = None
-        if event.entity_id is not None:
-            entity = around(replace(near, entity_type=event.entity_type, entity_id=event.entity_id))
-        if event.user_id is not None:
-            user = around(replace(near, users=(event.user_id,)))
-        return Neighbours(
-            event=event, entity=entity, user=user, completeness=self._keeper.seen(_completeness(reading))
-        )
+        with self._open(near, call) as reading:
+            if event.entity_id is not None:
+                same = replace(near, entity_type=event.entity_type, entity_id=event.entity_id)
+                entity = around(reading, same)
+            if event.user_id is not None:
+                user = around(reading, replace(near, users=(event.user_id,)))
+            completeness = self._keeper.seen(completeness_of(reading))
+        return Neighbours(event=event, entity=entity, user=user, completeness=completeness)
 
     def stream(
         self, filters: Filters, *, order: Order = "newest", call: Call | None = None
@@ -258,59 +231,26 @@ class ActivityQuery:
             ArchiveError: A day's archive cannot be read: a stream has nowhere to say that it lacks something.
         """
         filters.check()
-        call = call or Call(STREAM_TIMEOUT_S)
-        reading = self._open(filters, call)
-        after: Key | None = None
-        while True:
-            events = reading.page(order, after, STREAM_EVENTS)
-            reading.check_whole()
-            if events:
-                yield events
-            if len(events) < STREAM_EVENTS:
-                return
-            after = events[-1].key
+        with self._open(filters, call or Call(STREAM_TIMEOUT_S)) as reading:
+            after: Key | None = None
+            while True:
+                events = reading.page(order, after, STREAM_EVENTS)
+                reading.check_whole()
+                # Whoever reads it may be slow, or go on in another thread.
+                reading.connections.release()
+                if events:
+                    yield events
+                if len(events) < STREAM_EVENTS:
+                    return
+                after = events[-1].key
 
-    def _open(self, filters: Filters, call: Call | None, span: Span | None = None) -> Reading:
-        return open_reading(self._connections, self._cold, filters, call or Call(), span)
-
-    def _page(self, reading: Reading, asked: _Asked) -> Page:
-        is_back = asked.is_back
-        events = reading.page(*asked.start, asked.limit + 1)
-        has_more = len(events) > asked.limit
-        events = events[: asked.limit]
-        if is_back:
-            events.reverse()
-
-        def mark(event: Event, direction: Direction) -> str:
-            return Cursor(
-                version=VERSION,
-                direction=direction,
-                at_us=microseconds(event.timestamp),
-                id=event.id,
-                since_us=microseconds(reading.asked.since),
-                until_us=microseconds(reading.asked.until),
-                question=asked.question,
-            ).encode()
-
-        has_next, has_previous = (True, has_more) if is_back else (has_more, asked.cursor is not None)
-        return Page(
-            events=events,
-            next=mark(events[-1], "next") if events and has_next else None,
-            previous=mark(events[0], "previous") if events and has_previous else None,
-            completeness=_completeness(reading),
-        )
-
-
-def _completeness(reading: Reading) -> Completeness:
-    places = reading.places
-    return Completeness(
-        first=places[0].day if places else None,
-        last=places[-1].day if places else None,
-        days=len(places),
-        read_days=reading.read_days,
-        missing=sorted(reading.missing),
-        stale=[],
-    )
+    @contextlib.contextmanager
+    def _open(self, filters: Filters, call: Call | None, span: Span | None = None) -> Iterator[Reading]:
+        reading = open_reading(self._connections, self._cold, filters, call or Call(), span)
+        try:
+            yield reading
+        finally:
+            reading.connections.release()
 
 
 def _when(event_id: UUID, timestamp: datetime | None) -> Iterator[tuple[datetime | None, datetime | None]]:
