@@ -29,6 +29,11 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 EVENTS = Counter("activity_api_events_total", "Events that came in, by verdict", ["verdict"])
+ANSWERS = Counter(
+    "activity_api_answers_total",
+    "Answers about activities: hit, miss, or none without a cache",
+    ["cache"],
+)
 UNDER_WAY = Gauge("activity_api_requests_under_way", "Requests under way", multiprocess_mode="livesum")
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeVar
 
+import psycopg
+
 from activity_pipeline.archive.analyst.search import ColdSearch, Question, Words
 from activity_pipeline.errors import ArchiveError, BusyError
 from activity_pipeline.events.days import span_of
@@ -120,13 +122,17 @@ class Reading:
         first, last = self._days_after(order, after)
         return cut(self.places_after(order, after), first, last, order)
 
-    def _read(self, stretch: Stretch, ask: Callable[[Stretch], Found]) -> Found:
-        """Ask about a stretch until its days have stayed where they were."""
+    def _read(self, stretch: Stretch, ask: Callable[[Stretch], Found | None]) -> Found:
+        """Ask about a stretch until its days have stayed where they were while it was read."""
         for attempt in range(TRIES):
             self.call.check()
             unread: set[date] = set()
+            answer: Found | None = None
             try:
                 answer = ask(stretch)
+            except psycopg.errors.UndefinedTable:
+                # A partition was dropped while Postgres looked for it.
+                pass
             except ArchiveError:
                 # Once more: what it read may just have been replaced.
                 if attempt == 0:
@@ -139,7 +145,7 @@ class Reading:
                 ]
                 answer = ask(replace(stretch, places=readable))
             now = self._looked_at(stretch)
-            if _where(now.places) == _where(stretch.places):
+            if answer is not None and _where(now.places) == _where(stretch.places):
                 self.missing |= unread
                 self.read_days += len(now.places)
                 return answer
@@ -162,14 +168,15 @@ class Reading:
         with self.connections() as connection:
             return replace(stretch, places=hot.list_places(connection, stretch.first, stretch.last))
 
-    def _events(self, stretch: Stretch, order: Order, after: Key | None, limit: int) -> list[Event]:
+    def _events(self, stretch: Stretch, order: Order, after: Key | None, limit: int) -> list[Event] | None:
+        """Return the first events of a stretch; None where one has gone before it was looked up."""
         window = self._window(stretch, order, after)
         rows = dict(self.cold.rows(_cold(stretch), self._question(stretch), window, limit))
         with self.connections() as connection, self.call.running(connection.cancel_safe):
             keys = dict(hot.find_keys(connection, self.filters, window, limit, _tables(stretch)))
             first = sorted({*rows, *keys}, reverse=order == "newest")[:limit]
             rows |= hot.fetch_rows(connection, [(key, keys[key]) for key in first if key not in rows])
-        return [event_of(rows[key]) for key in first if key in rows]
+        return [event_of(rows[key]) for key in first] if rows.keys() >= set(first) else None
 
     def _count(self, stretch: Stretch, limit: int) -> int:
         window = self._window(stretch)

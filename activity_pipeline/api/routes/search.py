@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, Field
 
+from activity_pipeline.api import figures
 from activity_pipeline.api.activity_schemas import (
     ActivityModel,
     CountModel,
@@ -161,6 +162,8 @@ def _seen_by(caller: Caller) -> Filters:
 
 
 def _said(answer: Page | Count | Facets | Neighbours, caller: Caller) -> Response:
+    if not isinstance(answer, Neighbours):
+        figures.ANSWERS.labels(answer.cache).inc()
     if caller.is_restricted:
         # What is about all events is none of his business.
         completeness = msgspec.structs.replace(

@@ -74,6 +74,10 @@ def test_pages_counts_facets_and_neighbours(stocked: Api) -> None:
     assert near["user"] == {"before": same[max(0, at - 2) : at], "after": same[at + 1 : at + 3]}
     assert stocked.get(f"/activities/{UUID(int=5)}").status_code == 404
     assert stocked.get("/activities", within="1d", limit=1).status_code == 200
+    asked = [stocked.get("/activities", until=f"{today()}T00:00:00Z").json() for _ in range(2)]
+    assert [each["cache"] for each in asked] == ["miss", "hit"]
+    assert asked[0]["events"] == asked[1]["events"]
+    assert 'activity_api_answers_total{cache="hit"}' in stocked.client.get("/metrics").text
 
 
 def test_an_answer_says_how_complete_it_is(stocked: Api) -> None:
