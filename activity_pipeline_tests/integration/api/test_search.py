@@ -18,8 +18,9 @@ from activity_pipeline.hot.connection import connect
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.archive.conftest import Cold
 from activity_pipeline_tests.lines import event, line
+from activity_pipeline_tests.waiting import wait_for
 
-from .conftest import Api, now, wait_for
+from .conftest import Api, now
 
 COUNT = 60
 
@@ -85,7 +86,7 @@ def test_an_answer_says_how_complete_it_is(stocked: Api) -> None:
         completeness: dict[str, Any] = stocked.get("/activities", source="shop1").json()["completeness"]
         return completeness
 
-    wait_for(lambda: said()["ledger_residual"] == 0 and said()["queue"] is not None)
+    wait_for("ledger and queue", lambda: said()["ledger_residual"] == 0 and said()["queue"] is not None)
     assert {**said(), "queue": 0, "ledger_at": 0, "stale": []} == {
         "first": str(Cold(stocked.running).day(1)),
         "last": str(today()),
@@ -188,8 +189,8 @@ def test_a_client_that_leaves_ends_its_question(api: Api, running: Running) -> N
         other.execute("lock table activity_logs_late in access exclusive mode")
         with socket.create_connection(("127.0.0.1", api.port)) as client:
             client.sendall(b"GET /api/v1/activities HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
-            wait_for(lambda: _waiting(running) == 1)
-        wait_for(lambda: _waiting(running) == 0)
+            wait_for("the question", lambda: _waiting(running) == 1)
+        wait_for("its end", lambda: _waiting(running) == 0)
     assert api.get("/activities").status_code == 200
 
 
