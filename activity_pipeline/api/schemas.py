@@ -210,12 +210,14 @@ class MetricModel(BaseModel):
 
 
 class AnomalyModel(BaseModel):
-    """A day on which a series was far from its own history."""
+    """A day, or an hour of one, on which a series or a user was far from its own history."""
 
     date: date
+    hour: int | None
     kind: str
     source: str
     action: str
+    user_id: str
     observed: float
     expected: float
     lower: float
