@@ -17,6 +17,7 @@ import msgspec
 from dotenv import dotenv_values
 
 from activity_pipeline.errors import SettingsError
+from activity_pipeline.operations.thresholds import parse_thresholds
 
 PREFIX = "ACTIVITY_"
 CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")
@@ -75,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         alert_severity: Least severe anomaly that somebody is told of: info, warning or critical.
         alert_queue_s: Age of the oldest waiting event above which somebody is told, in seconds.
         alert_cooldown_s: After so long somebody is told again of what lasts, in seconds.
+        operation_p95_ms: Operations whose p95 is too slow above so many milliseconds,
+            `export=60000,query=500`, over the defaults of operations/thresholds.py; 0 leaves one unwatched.
         webserver_port: Port of the Dagster web server on 127.0.0.1.
         api_host: Address that the HTTP API listens on.
         api_port: Its port.
@@ -117,6 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alert_severity: Literal["info", "warning", "critical"] = "critical"
     alert_queue_s: float = 300.0
     alert_cooldown_s: float = 86_400.0
+    operation_p95_ms: str = ""
     webserver_port: int = 3000
     api_host: str = "127.0.0.1"
     api_port: int = 3001
@@ -195,6 +199,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: str =
     for name, lowest in LOWEST.items():
         if getattr(settings, name) < lowest:
             raise SettingsError(f"{PREFIX}{name.upper()} must be at least {lowest}")
+    parse_thresholds(settings.operation_p95_ms)
     return settings
 
 

@@ -18,6 +18,7 @@ from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot import results
 from activity_pipeline.hot.connection import BulkConnection, Statements
+from activity_pipeline.operations import measured
 
 TABLE: results.ResultTable = "activity_anomalies_daily"
 
@@ -43,7 +44,7 @@ def refresh_anomalies(
     """
     if not days:
         return detect(pl.DataFrame(), [], through=today(), settings=settings)
-    with results.one_at_a_time(statements, "anomalies"):
+    with results.one_at_a_time(statements, "anomalies"), measured("anomalies", times=len(days)):
         revisions = results.revisions_of(statements, days)
         generations = results.generations_of(statements, days)
         found = _judge(bulk, days, settings).with_columns(

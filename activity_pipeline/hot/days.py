@@ -41,6 +41,7 @@ from activity_pipeline.events.content import EMPTY, Content
 from activity_pipeline.hot import content
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.queries import load_queries
+from activity_pipeline.operations import measured
 
 _SQL = load_queries(__file__)
 
@@ -120,7 +121,13 @@ def unsealed_days(connection: Statements, *, hot_since: date, before: date) -> l
 
 def seal(connection: Statements, days: Collection[date]) -> list[date]:
     """Seal open days, each in a transaction of its own; return those that were open."""
-    return [day for day in sorted(days) if _scalar(connection, "seal", {"day": day})]
+    sealed = []
+    for day in sorted(days):
+        with measured("seal") as call:
+            call.times = int(bool(_scalar(connection, "seal", {"day": day})))
+        if call.times:
+            sealed.append(day)
+    return sealed
 
 
 def freeze(connection: Statements, days: Sequence[date]) -> list[Day]:
