@@ -19,6 +19,7 @@ from activity_pipeline.cli import (
     dead_letters,
     demo,
     events,
+    legacy,
     operate,
     results,
     status,
@@ -39,7 +40,19 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for module in (demo, status, operate, events, dead_letters, archive, results, anomalies, alerts, bench):
+for module in (
+    demo,
+    status,
+    operate,
+    events,
+    dead_letters,
+    archive,
+    results,
+    anomalies,
+    alerts,
+    legacy,
+    bench,
+):
     for command in module.COMMANDS:
         cli.add_command(command)
 
