@@ -19,6 +19,8 @@
     |   +-- HoldError             a legal hold forbids an erasure
     +-- LocalStackError           an embedded server cannot be found or does not start
     +-- AlertError                no channel took an alert
+    +-- LegacyError               the way off an application's triggers is not as it should be
+    |   +-- ParityError           events do not tell what the triggers tell: nothing was changed
     +-- ImportFileError           an input file cannot be read as any known format
 
 The docstring of a class is its default message. Errors carry what they are about as
@@ -128,6 +130,16 @@ class LocalStackError(ActivityError):
 
 class AlertError(ActivityError):
     """No channel took the alert."""
+
+
+class LegacyError(ActivityError):
+    """The way off an application's triggers is not as it should be."""
+
+
+class ParityError(LegacyError):
+    """Events do not tell what the triggers tell: nothing was changed."""
+
+    faults: Mapping[str, str]
 
 
 class ImportFileError(ActivityError):

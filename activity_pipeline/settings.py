@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         alert_severity: Least severe anomaly that somebody is told of: info, warning or critical.
         alert_queue_s: Age of the oldest waiting event above which somebody is told, in seconds.
         alert_cooldown_s: After so long somebody is told again of what lasts, in seconds.
+        legacy_dsn: libpq URI of the application's database whose audit triggers are to go.
+        legacy_overrides: Path of the TOML file that says of its triggers what the catalogue does not.
         webserver_port: Port of the Dagster web server on 127.0.0.1.
     """
 
@@ -90,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alert_severity: Literal["info", "warning", "critical"] = "critical"
     alert_queue_s: float = 300.0
     alert_cooldown_s: float = 86_400.0
+    legacy_dsn: str = ""
+    legacy_overrides: str = ""
     webserver_port: int = 3000
 
     @property

@@ -21,14 +21,18 @@ comment on column activity_legacy_parity.checked_at is 'When they were compared'
 create table activity_legacy_coverage (
     table_name text not null,
     looked_at timestamptz not null,
-    since timestamptz not null,
+    method text not null check (method in ('statistics', 'triggers')),
+    since timestamptz not null check (since <= looked_at),
+    counter bigint not null,
     changes bigint not null check (changes >= 0),
-    events bigint,
+    events bigint check (events >= 0),
     primary key (table_name, looked_at)
 );
 comment on table activity_legacy_coverage is 'Changes of tables whose audit triggers are gone, and the events that tell of them';
 comment on column activity_legacy_coverage.table_name is 'The application''s table, schema.table';
 comment on column activity_legacy_coverage.looked_at is 'When its changes were counted';
+comment on column activity_legacy_coverage.method is 'Who counts: statistics, with what was rolled back; or triggers, exactly';
 comment on column activity_legacy_coverage.since is 'From when on they count';
+comment on column activity_legacy_coverage.counter is 'What the application''s database said then; it may begin anew';
 comment on column activity_legacy_coverage.changes is 'Rows inserted, updated and deleted from then on';
 comment on column activity_legacy_coverage.events is 'Events of that time, counted once they have had time to arrive; null until then';

@@ -16,5 +16,5 @@ def create_application(connection: Statements) -> None:
     """
     with connection.transaction():
         for path in sorted((packaged("sql") / "legacy").glob("*.sql")):
-            text: LiteralString = path.read_text()  # type: ignore[assignment]
+            text: LiteralString = path.read_text()
             connection.execute(text)
