@@ -92,6 +92,7 @@ def drop_phase(
 
 def _is_done(connection: Statements, table: PlannedTable) -> bool:
     with connection.transaction():
+        connection.execute(_SQL["one_at_a_time"])
         gone = {each.planned.trigger.key for each in read_dropped(connection)}
         here = _here(connection, table.relation)
     names = [planned.trigger for planned in table.triggers]
@@ -132,7 +133,9 @@ def restore_phase(connection: Statements, number: int, patience: Patience) -> It
         LegacyError: A trigger of that name is there and is another one, or it comes out different.
         StoreBusyError: A table was in use at every attempt.
     """
-    gone = [each for each in read_dropped(connection) if each.phase == number]
+    with connection.transaction():
+        connection.execute(_SQL["one_at_a_time"])
+        gone = [each for each in read_dropped(connection) if each.phase == number]
     for relation, table_name in dict.fromkeys(
         (each.planned.trigger.relation, each.table_name) for each in gone
     ):
@@ -171,6 +174,7 @@ def _patiently(
         try:
             with connection.transaction():
                 connection.execute(_SQL["wait"], {"lock_timeout": f"{milliseconds}ms"})
+                connection.execute(_SQL["one_at_a_time"])
                 connection.execute(_SQL["qualify"])
                 connection.execute(sql.SQL(_SQL["lock_table"]).format(relation=_quoted(relation)))
                 started = time.perf_counter()

@@ -2,6 +2,10 @@
 -- How long to wait for a lock.
 select set_config('lock_timeout', %(lock_timeout)s, true)
 
+-- name: one_at_a_time
+-- One table at a time, whoever changes it: what a killed process has under way is over before anything is read.
+select pg_advisory_xact_lock(hashtextextended('activity_legacy', 0))
+
 -- name: qualify
 -- Names mean what they say.
 select set_config('search_path', '', true)
