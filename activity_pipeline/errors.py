@@ -19,6 +19,8 @@
     |   +-- HoldError             a legal hold forbids an erasure
     +-- LocalStackError           an embedded server cannot be found or does not start
     +-- AlertError                no channel took an alert
+    +-- LegacyError               the way off an application's triggers is not as it should be
+    |   +-- ParityError           events do not tell what the triggers tell: nothing was changed
     +-- ImportFileError           an input file cannot be read as any known format
     +-- QuestionError             a question about events is one that cannot be answered
     |   +-- CursorError           a cursor is none, or belongs to another question
@@ -133,6 +135,16 @@ class LocalStackError(ActivityError):
 
 class AlertError(ActivityError):
     """No channel took the alert."""
+
+
+class LegacyError(ActivityError):
+    """The way off an application's triggers is not as it should be."""
+
+
+class ParityError(LegacyError):
+    """Events do not tell what the triggers tell: nothing was changed."""
+
+    faults: Mapping[str, str]
 
 
 class ImportFileError(ActivityError):

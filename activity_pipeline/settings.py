@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         alert_cooldown_s: After so long somebody is told again of what lasts, in seconds.
         operation_p95_ms: Operations whose p95 is too slow above so many milliseconds,
             `export=60000,query=500`, over the defaults of operations/thresholds.py; 0 leaves one unwatched.
+        legacy_dsn: libpq URI of the application's database whose audit triggers are to go.
+        legacy_overrides: Path of the TOML file that says of its triggers what the catalogue does not.
         webserver_port: Port of the Dagster web server on 127.0.0.1.
         api_host: Address that the HTTP API listens on.
         api_port: Its port.
@@ -121,6 +123,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alert_queue_s: float = 300.0
     alert_cooldown_s: float = 86_400.0
     operation_p95_ms: str = ""
+    legacy_dsn: str = ""
+    legacy_overrides: str = ""
     webserver_port: int = 3000
     api_host: str = "127.0.0.1"
     api_port: int = 3001
