@@ -172,7 +172,7 @@ def test_the_api_takes_events_and_says_what_became_of_them(up: Up) -> None:
     request = urllib.request.Request(f"{up.api}/activities", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as reply:
         (verdict,) = json.load(reply)["verdicts"]
-    _wait_for(
+    wait_for(
         "the event in Postgres",
         lambda: up.query("select count(*) from activity_logs where id = %s", verdict["id"]),
         30,
