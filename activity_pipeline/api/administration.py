@@ -49,11 +49,11 @@ def administration(request: Request) -> Administration:
     return running
 
 
-def note_change(backends: Backends, caller: Caller, action: str, **metadata: Any) -> None:
-    """Log that somebody changed something; it is done, and does not fail with its event."""
+def note_change(backends: Backends, caller: Caller, what: str, **metadata: Any) -> None:
+    """Log that somebody changed something, `api.<what>`; it is done, and does not fail with its event."""
     try:
         backends.forwarder.logger.log(
-            action,
+            f"api.{what}",
             entity_type="api_key",
             entity_id=caller.name,
             metadata={"key_name": caller.label, **metadata},

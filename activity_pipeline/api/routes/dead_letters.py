@@ -137,7 +137,7 @@ async def replay_letters(request: Request, caller: Admin, body: Replay) -> Repla
     backends = backends_of(request)
     selection = Selection(ids=body.ids, reasons=body.reasons)
     replayed = await administration(request).run(lambda: _replay(backends.settings, selection))
-    note_change(backends, caller, "api.dead_letters_replayed", replayed=replayed.replayed)
+    note_change(backends, caller, "dead_letters_replayed", replayed=replayed.replayed)
     return replayed
 
 

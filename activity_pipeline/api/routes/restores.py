@@ -51,7 +51,8 @@ async def restore_day(request: Request, caller: Admin, day: date, body: Restore)
     restored = await administration(request).run(lambda: _restore(backends.settings, day, body.hours))
     if restored is None:
         raise refusal("not-found", "Nothing of this day is in the archive alone.")
-    note_change(backends, caller, "api.day_restored", day=day.isoformat(), hours=body.hours)
+    backends.memo.forget("days")
+    note_change(backends, caller, "day_restored", day=day.isoformat(), hours=body.hours)
     return RestoredModel.model_validate(restored)
 
 
@@ -62,7 +63,8 @@ async def give_back_day(request: Request, caller: Admin, day: date) -> None:
     backends = backends_of(request)
     if not await administration(request).run(lambda: _give_back(backends.settings, day)):
         raise refusal("not-found", "This day is not restored.")
-    note_change(backends, caller, "api.day_given_back", day=day.isoformat())
+    backends.memo.forget("days")
+    note_change(backends, caller, "day_given_back", day=day.isoformat())
 
 
 def _restore(settings: Settings, day: date, hours: int) -> RestoredDay | None:

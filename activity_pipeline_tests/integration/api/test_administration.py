@@ -7,6 +7,7 @@ import pytest
 
 from activity_pipeline.archive import ArchiveStore
 from activity_pipeline.events.days import today
+from activity_pipeline.metrics import refresh_metrics
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.archive.conftest import Cold
 from activity_pipeline_tests.lines import line
@@ -106,3 +107,51 @@ def test_only_administrators_of_everything_do_it(closed: Api) -> None:
             assert answer.status_code == 403
         assert closed.get("/dead-letters", key).status_code == 403
     assert closed.get("/dead-letters", closed.key("admin")).status_code == 200
+
+
+def test_anomalies_are_acknowledged_and_muted(api: Api) -> None:
+    api.running.statements.execute(
+        "insert into activity_anomalies_daily (date, kind, source, action, observed, expected, lower, upper, "
+        "p_value, severity, sentence) values (%s, 'spike', 'shop', 'order.paid', 90, 10, 5, 20, 0.001, "
+        "'warning', 'more than usual')",
+        [today()],
+    )
+    (found,) = api.get("/anomalies").json()["rows"]
+    assert found["acknowledged_by"] is found["muted_until"] is None
+    which = {"date": today().isoformat(), "source": "shop", "action": "order.paid", "kind": "spike"}
+    post = api.client.post
+    assert post("/api/v1/anomalies/acknowledge", json={**which, "note": "a sale"}).json() == {
+        "acknowledged": 1
+    }
+    assert post("/api/v1/anomalies/acknowledge", json={**which, "source": "none"}).status_code == 404
+    muted = {"source": "shop", "until": "2999-01-01T00:00:00Z", "reason": "sales week"}
+    assert post("/api/v1/anomalies/mute", json=muted).json()["by"] == "loopback"
+    assert post("/api/v1/anomalies/mute", json={**muted, "until": "2020-01-01T00:00:00Z"}).status_code == 422
+    (found,) = api.get("/anomalies").json()["rows"]
+    assert (found["acknowledged_by"], found["note"]) == ("loopback", "a sale")
+    assert found["muted_until"].startswith("2999")
+    assert changes(api) == ["api.anomalies_acknowledged", "api.anomalies_muted"]
+
+
+def test_volume_and_rankings_add_up(api: Api, cold: Cold) -> None:
+    running = api.running
+    cold.send(today(), 24)
+    cold.send_hot(cold.day(-1), 12)
+    refresh_metrics(running.statements, running.bulk, running.store, [today(), cold.day(-1)])
+    for step, steps in (("day", 2), ("hour", 24)):
+        volume = api.get("/metrics/volume", step=step).json()["steps"]
+        assert len(volume) >= steps
+        assert sum(each["events"] for each in volume) == 36
+        assert sum(each["failures"] for each in volume) == 9
+    one = api.get(
+        "/metrics/volume", source=["shop0", "shop1"], action_prefix="order.", status="failed"
+    ).json()
+    assert sum(each["events"] for each in one["steps"]) == sum(each["failures"] for each in one["steps"]) == 6
+    for of, rows in (("sources", 3), ("actions", 5), ("failing_actions", 5), ("users", 10)):
+        ranks = api.get("/metrics/ranking", of=of).json()
+        assert len(ranks) == rows
+        counts = [each["failures" if of == "failing_actions" else "events"] for each in ranks]
+        assert counts == sorted(counts, reverse=True)
+    assert [
+        each["name"] for each in api.get("/metrics/ranking", of="actions", source="shop1", limit=2).json()
+    ]

@@ -10,7 +10,7 @@ import { isFailure } from "./grid.js";
 
 /** @typedef {import("./pages.js").ActivityEvent} ActivityEvent */
 
-const HISTORY = 20;
+const HISTORY = 10;
 let aborting = new AbortController();
 
 /** @param {unknown} value */
@@ -86,27 +86,25 @@ async function copy(text) {
 async function showHistory(place, event, signal) {
   if (!event.entity_id && !event.user_id) return fill(place, h("p", { class: "faint" }, "It has neither entity nor user."));
   fill(place, loading("Looking"));
-  const found = (/** @type {any} */ answer) => answer.items.filter((/** @type {ActivityEvent} */ each) => each.id !== event.id);
   try {
-    const shared = { limit: HISTORY };
-    const [entity, user] = await Promise.all([
-      event.entity_id ? get("/activities", { ...shared, entity_type: event.entity_type, entity_id: event.entity_id }, signal).then(found) : [],
-      event.user_id ? get("/activities", { ...shared, user_id: event.user_id }, signal).then(found) : [],
-    ]);
-    fill(place,
-      timeline("The same entity", entity),
-      timeline("The same user", user),
-      !entity.length && !user.length && empty("Nothing else happened to it, or by this user."));
+    const near = await get(`/activities/${event.id}/neighbours`, { timestamp: event.timestamp, limit: HISTORY }, signal);
+    const shown = [timeline("The same entity", near.entity, event), timeline("The same user", near.user, event)].flat();
+    fill(place, shown.length ? shown : empty("Nothing else happened to it, or by this user, in the 30 days around."));
   } catch (error) {
     if (!isAbort(error)) fill(place, failed(error, () => void showHistory(place, event, signal)));
   }
 }
 
-/** @param {string} title @param {ActivityEvent[]} events */
-const timeline = (title, events) =>
-  events.length
-    ? [h("h4", {}, title), h("ol", { class: "timeline" }, events.map((each) =>
-        h("li", { class: isFailure(each.status) ? "bad" : null },
+/**
+ * What happened after and before, newest first.
+ * @param {string} title
+ * @param {{ before: ActivityEvent[], after: ActivityEvent[] } | null} around
+ * @param {ActivityEvent} event
+ */
+const timeline = (title, around, event) =>
+  around && around.before.length + around.after.length
+    ? [h("h4", {}, title), h("ol", { class: "timeline" }, [...around.before, event, ...around.after].reverse().map((each) =>
+        h("li", { class: [isFailure(each.status) && "bad", each.id === event.id && "this"].filter(Boolean).join(" ") || null },
           h("time", { datetime: each.timestamp, title: ago(each.timestamp) }, time(each.timestamp).slice(0, 19)),
           h("span", {}, each.action), h("span", { class: "faint" }, each.status))))]
     : [];

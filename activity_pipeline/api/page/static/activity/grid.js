@@ -15,10 +15,11 @@ const TALLEST_PX = 8_000_000;
 
 const COLUMNS = ["time", "source", "action", "status", "entity", "user", "metadata"];
 const TITLES = ["Time", "Source", "Action", "Status", "Entity", "User", "Metadata"];
-const FAILURES = /^(fail|error|denied|rejected|refused|invalid|timeout|cancel)/i;
+/** Statuses that mean failure, as the service counts them (events/model.py). */
+export const FAILURES = new Set(["failure", "failed", "error", "denied", "timeout", "rejected"]);
 
 /** @param {string} status */
-export const isFailure = (status) => FAILURES.test(status);
+export const isFailure = (status) => FAILURES.has(status.toLowerCase());
 
 /** @param {ActivityEvent} event */
 const texts = (event) => [
@@ -150,11 +151,10 @@ export class Grid {
   get summary() {
     const pages = this.pages;
     if (!pages) return "";
-    const total = pages.first?.total;
     if (pages.isComplete) return `${number(pages.count)} ${pages.count === 1 ? "event" : "events"}`;
-    const value = Math.max(total?.value ?? 0, pages.found);
-    const exact = total && /^(eq|exact)/.test(total.relation) && total.value >= pages.found;
-    return `${exact ? "" : "more than "}${number(value)} events`;
+    const counted = pages.total ? pages.total.value + pages.live.length : 0;
+    const exact = pages.total?.relation === "eq";
+    return `${exact ? "" : "more than "}${number(exact ? counted : Math.max(counted, pages.found))} events`;
   }
 }
 

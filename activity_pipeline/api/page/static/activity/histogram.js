@@ -4,7 +4,7 @@ import { barChart } from "../charts/bars.js";
 import { get } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
 import { DAY_MS, shortTime, utcDay } from "../lib/format.js";
-import { isFailure } from "./grid.js";
+import { parametersOf } from "./questions.js";
 
 /** @typedef {import("./filters.js").Filters} Filters */
 
@@ -35,14 +35,15 @@ export async function showHistogram(place, filters, pick, signal) {
   const { since, until } = rangeOf(filters);
   const hourly = until - since <= HOURLY_DAYS * DAY_MS;
   const step = hourly ? HOUR_MS : DAY_MS;
-  const asked = { first: utcDay(since), last: utcDay(until - 1), limit: 10000 };
-  const { rows } = await get(hourly ? "/metrics/hourly" : "/metrics/daily", asked, signal);
+  const counted = Object.fromEntries(Object.entries(filters).filter(([name]) => COUNTED.includes(name)));
+  const asked = parametersOf(counted, { first: utcDay(since), last: utcDay(until - 1), step: hourly ? "hour" : "day" });
+  const { steps } = await get(`/metrics/volume?${asked}`, {}, signal);
   const start = Math.floor(since / step) * step;
   const count = Math.ceil((until - start) / step);
   const parts = Array.from({ length: count }, () => [0, 0]);
-  for (const row of rows) {
-    const at = Math.floor((Date.parse(row.hour ?? row.date) - start) / step);
-    if (parts[at] && fits(row, filters)) parts[at][isFailure(row.status) ? 1 : 0] += row.count;
+  for (const each of steps) {
+    const at = Math.floor((Date.parse(each.start) - start) / step);
+    if (parts[at]) parts[at] = [each.events - each.failures, each.failures];
   }
   const bars = parts.map((each, index) => {
     const from = start + index * step;
@@ -52,13 +53,8 @@ export async function showHistogram(place, filters, pick, signal) {
   const others = Object.keys(filters).some((name) => !COUNTED.includes(name) && !["since", "until", "order"].includes(name));
   fill(place,
     barChart({
-      label: `Events by ${hourly ? "hour" : "day"}`, height: 92, bars, names: ["events", "failed"], classes: ["bar", "bar bad"],
+      label: `Events by ${hourly ? "hour" : "day"}`, height: 92, bars, names: ["succeeded", "failed"], classes: ["bar", "bar bad"],
       onpick: (from, to) => pick(new Date(from).toISOString(), new Date(to).toISOString()),
     }),
     others && h("p", { class: "faint small" }, "Counted by source, action and status alone."));
 }
-
-/** @param {any} row @param {Filters} filters */
-const fits = (row, filters) =>
-  ["source", "action", "status"].every((name) => !filters[name] || filters[name].split(",").map((each) => each.trim()).includes(row[name])) &&
-  (!filters.action_prefix || row.action.startsWith(filters.action_prefix));

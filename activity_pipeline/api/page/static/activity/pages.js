@@ -12,8 +12,7 @@ const MOST_LIVE = 2000;
 /**
  * @typedef {{ id: string, timestamp: string, source: string, action: string, status: string,
  *   entity_type?: string, entity_id?: string, user_id?: string, metadata?: any }} ActivityEvent
- * @typedef {{ items: ActivityEvent[], next_cursor: string | null, total?: { value: number, relation: string } | null,
- *   completeness?: any }} Answer
+ * @typedef {{ events: ActivityEvent[], next: string | null, completeness: any }} Answer
  */
 
 export class Pages {
@@ -39,6 +38,8 @@ export class Pages {
     this.length = null;
     /** @type {Answer | null} */
     this.first = null;
+    /** @type {{ value: number, relation: "eq" | "gte" } | null} How many there are besides the live ones, once that is told. */
+    this.total = null;
   }
 
   /** How many rows there are to scroll through now. */
@@ -106,11 +107,10 @@ export class Pages {
    */
   keep(page, answer) {
     if (page === 0) this.first ??= answer;
-    this.kept.set(page, answer.items);
+    this.kept.set(page, answer.events);
     if (page === this.cursors.length - 1) {
-      const full = answer.next_cursor && answer.items.length === PAGE_ROWS;
-      if (full) this.cursors.push(answer.next_cursor);
-      else this.length = page * PAGE_ROWS + answer.items.length;
+      if (answer.next && answer.events.length === PAGE_ROWS) this.cursors.push(answer.next);
+      else this.length = page * PAGE_ROWS + answer.events.length;
     }
     for (const oldest of this.kept.keys()) {
       if (this.kept.size <= KEPT_PAGES) break;

@@ -28,19 +28,18 @@ export function parametersOf(filters, more = {}) {
  * @param {AbortSignal} signal
  * @returns {Promise<Answer>}
  */
-export async function askForPage(filters, cursor, signal) {
-  /** @type {any[]} */
-  const items = [];
-  /** @type {Answer} */
-  let answer;
-  do {
-    const limit = PAGE_ROWS - items.length;
-    answer = await get(`/activities?${parametersOf(filters, { limit, cursor })}`, {}, signal);
-    items.push(...answer.items);
-    cursor = answer.next_cursor;
-    // A page may be short though there are more: the service had looked for long enough.
-  } while (cursor && items.length < PAGE_ROWS);
-  return { ...answer, items };
+export function askForPage(filters, cursor, signal) {
+  return get(`/activities?${parametersOf(filters, { limit: PAGE_ROWS, cursor })}`, {}, signal);
+}
+
+/**
+ * How many events there are; exact up to 10,000.
+ * @param {Filters} filters
+ * @param {AbortSignal} signal
+ * @returns {Promise<{ value: number, relation: "eq" | "gte" }>}
+ */
+export function askForCount({ order, ...filters }, signal) {
+  return get(`/activities/count?${parametersOf(filters)}`, {}, signal);
 }
 
 /**
@@ -48,7 +47,7 @@ export async function askForPage(filters, cursor, signal) {
  * @param {Filters} filters
  * @param {"ndjson" | "csv" | "parquet"} format
  */
-export const exportAddress = (filters, format) => `${address(`/export.${format}`)}?${parametersOf(filters)}`;
+export const exportAddress = (filters, format) => `${address("/activities/export")}?${parametersOf(filters, { format })}`;
 
 /**
  * What an answer says of its completeness, in a sentence; empty where it has everything.
@@ -69,25 +68,19 @@ export function incompleteness(completeness) {
   ].filter(Boolean).join(", ");
 }
 
-/** @type {Map<string, Promise<string[]>>} */
-const suggested = new Map();
+/** @type {Record<string, string>} Fields whose values are counted, by the filter that takes them. */
+const COUNTED = { source: "source", action: "action", action_prefix: "action", status: "status", entity_type: "entity_type", user_id: "user_id" };
+
+/** @type {Promise<Record<string, { value: string, count: number }[]>> | null} */
+let facets = null;
 
 /**
- * Values that a filter is known to have, from the last month's counts.
+ * Values that a filter has in the newest events.
  * @param {string} name
  * @returns {Promise<string[]>}
  */
-export function suggest(name) {
-  const field = name === "action_prefix" ? "action" : name;
-  if (!["source", "action", "status"].includes(field)) return Promise.resolve([]);
-  const known = suggested.get(field) ?? counted(field).catch(() => []);
-  suggested.set(field, known);
-  return known;
-}
-
-/** @param {string} field @returns {Promise<string[]>} */
-async function counted(field) {
-  const first = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
-  const { rows } = await get("/metrics/daily", { first, limit: 10000 });
-  return [...new Set(rows.map((/** @type {any} */ row) => row[field]))].sort();
+export async function suggest(name) {
+  if (!(name in COUNTED)) return [];
+  facets ??= get("/facets").then((answer) => answer.facets).catch(() => ((facets = null), {}));
+  return ((await facets)?.[COUNTED[name]] ?? []).map((each) => each.value);
 }

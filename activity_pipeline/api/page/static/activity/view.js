@@ -13,7 +13,7 @@ import { Grid } from "./grid.js";
 import { showHistogram } from "./histogram.js";
 import { Live } from "./live.js";
 import { Pages } from "./pages.js";
-import { askForPage, exportAddress, incompleteness, suggest } from "./questions.js";
+import { askForCount, askForPage, exportAddress, incompleteness, suggest } from "./questions.js";
 import { viewsMenu } from "./views.js";
 
 const SEARCH_MS = 300;
@@ -110,6 +110,7 @@ export class ActivityView {
     const pages = new Pages((cursor, signal) => askForPage(filters, cursor, signal), (error) => this.changed(error));
     this.grid.show(pages);
     const { signal } = this.asking;
+    askForCount(filters, signal).then((total) => { pages.total = total; this.summarize(); }, () => {});
     showHistogram(this.histogram, filters, (since, until) => this.change({ since, until }), signal)
       .catch((error) => isAbort(error) || fill(this.histogram, h("p", { class: "faint small" }, `No histogram: ${error.message}`)));
   }
@@ -119,9 +120,14 @@ export class ActivityView {
     if (error) return this.grid.cover(failed(error, () => this.load()));
     const nothing = this.grid.pages?.count === 0;
     this.grid.cover(nothing && empty("Nothing fits", "Take a filter away, or look at another time."));
-    const missing = incompleteness(this.grid.pages?.first?.completeness);
-    fill(this.summary, this.grid.summary, missing && h("span", { class: "warn" }, ` (${missing})`));
+    this.summarize();
     this.grid.later();
+  }
+
+  summarize() {
+    if (!this.grid.pages?.first) return;
+    const missing = incompleteness(this.grid.pages.first.completeness);
+    fill(this.summary, this.grid.summary, missing && h("span", { class: "warn" }, ` (${missing})`));
   }
 
   /** @param {import("./pages.js").ActivityEvent[]} events */

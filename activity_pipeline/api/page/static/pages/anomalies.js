@@ -45,9 +45,7 @@ export function anomaliesPage(parameters, signal) {
  * @param {AbortSignal} signal
  */
 function card(anomaly, picture, again, signal) {
-  const looked = anomaly.acknowledged_at ?? anomaly.acknowledged?.at;
-  const by = anomaly.acknowledged_by ?? anomaly.acknowledged?.by;
-  const muted = anomaly.muted_until ?? anomaly.muted?.until;
+  const { acknowledged_at: looked, acknowledged_by: by, muted_until: muted } = anomaly;
   return h("li", { class: `card ${looked || muted ? "done" : anomaly.severity}` },
     h("div", { class: "card-head" },
       h("span", { class: `badge ${anomaly.severity}` }, anomaly.severity),
@@ -55,7 +53,7 @@ function card(anomaly, picture, again, signal) {
       h("span", {}, [anomaly.source, anomaly.action].filter(Boolean).join(" · ")),
       h("time", { class: "faint" }, anomaly.date)),
     h("p", {}, anomaly.sentence),
-    looked && h("p", { class: "faint small" }, `Looked at by ${by}, ${time(looked).slice(0, 16)}`),
+    looked && h("p", { class: "faint small" }, `Looked at by ${by}, ${time(looked).slice(0, 16)}${anomaly.note ? `: ${anomaly.note}` : ""}`),
     muted && h("p", { class: "faint small" }, `Muted until ${time(muted).slice(0, 16)}`),
     h("div", { class: "actions start" },
       button("Chart", () => void draw(picture, anomaly, signal).then(() => picture.scrollIntoView({ block: "nearest" }))),

@@ -81,7 +81,7 @@ function equation(ledger) {
 /** @param {any[]} rows */
 const producers = (rows) =>
   rows.length
-    ? table("Producers", [
+    ? table("Table of producers", [
         { title: "Producer", cell: (row) => cut(row.producer_id || "unnamed", 24) },
         { title: "Received", cell: (row) => number(row.received), number: true },
         { title: "Missing", cell: (row) => number(row.missing), number: true },
@@ -110,13 +110,13 @@ function letters(signal) {
       h("ul", { class: "chips" }, reasons.map((/** @type {any} */ each) =>
         h("li", { class: "chip" }, h("span", { class: "chip-name" }, each.reason), h("span", { class: "chip-value" }, `${number(each.letters)}: ${each.why}`),
           button("Replay", () => void replay({ reasons: [each.reason] }), { class: "chip-close", "aria-label": `Replay ${each.reason}` })))),
-      table("Dead letters", [
+      table("Table of dead letters", [
         { title: "Number", cell: (row) => button(String(row.id), () => void show(row.id), { class: "button link", "aria-label": `Show dead letter ${row.id}` }), number: true },
         { title: "Received", cell: (row) => time(row.received_at).slice(0, 19) },
         { title: "Reason", cell: (row) => row.why },
         { title: "Size", cell: (row) => size(row.size_bytes), number: true },
         { title: "Starts with", cell: (row) => h("code", { title: row.line }, cut(row.line, 80)), wide: true },
-        { title: "", cell: (row) => button("Replay", () => void replay({ ids: [row.id] }), { "aria-label": `Replay dead letter ${row.id}` }) },
+        { title: "Again", cell: (row) => button("Replay", () => void replay({ ids: [row.id] }), { "aria-label": `Replay dead letter ${row.id}` }) },
       ], items),
     ];
   }, { tools: [button("Replay all", () => void replay({}))] });

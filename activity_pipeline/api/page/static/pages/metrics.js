@@ -8,24 +8,12 @@ import { h } from "../lib/dom.js";
 import { DAY_MS, compact, daysAgo, percent, utcDay } from "../lib/format.js";
 import { go, link } from "../lib/router.js";
 import { empty, panel } from "../lib/states.js";
-import { isFailure } from "../activity/grid.js";
+import { FAILURES } from "../activity/grid.js";
 
 const RANGES = [7, 30, 90, 365];
-const MOST = 10000;
+const HOURLY_DAYS = 28;
+const FAILED = [...FAILURES].join(",");
 const TOP = 10;
-
-/**
- * @param {any[]} rows
- * @param {(row: any) => string} name
- * @param {(row: any) => number} [value]
- * @returns {[string, number][]}
- */
-export function summed(rows, name, value = (row) => row.count) {
-  /** @type {Map<string, number>} */
-  const sums = new Map();
-  for (const row of rows) sums.set(name(row), (sums.get(name(row)) ?? 0) + value(row));
-  return [...sums].sort((a, b) => b[1] - a[1]);
-}
 
 /** @param {string} title @param {string} value @param {string} [note] @param {string} [kind] */
 export const figure = (title, value, note, kind) =>
@@ -38,67 +26,63 @@ export const figure = (title, value, note, kind) =>
 export function metricsPage(parameters, signal) {
   const days = RANGES.includes(Number(parameters.days)) ? Number(parameters.days) : 30;
   const first = daysAgo(days - 1);
-  const asked = { first, last: daysAgo(0), limit: MOST, source: parameters.source };
-  const daily = get("/metrics/daily", asked, signal);
-  daily.catch(() => {});
+  const asked = { first, last: daysAgo(0), source: parameters.source };
   const choice = h("select", { class: "input", "aria-label": "Range", onchange: () => go("metrics", { ...parameters, days: choice.value }) },
     RANGES.map((each) => h("option", { value: each, selected: each === days }, `${each} days`)));
   const filter = (/** @type {Record<string, string>} */ more) => link("activity", { since: `${first}T00:00:00.000Z`, ...more });
 
   const volume = async () => {
-    const { rows, total } = await daily;
-    if (!rows.length) return empty("Nothing is counted yet", "Metrics are computed after each drain; activity-pipeline metrics does it now.");
-    const all = rows.reduce((/** @type {number} */ sum, /** @type {any} */ row) => sum + row.count, 0);
-    const bad = rows.filter((/** @type {any} */ row) => isFailure(row.status)).reduce((/** @type {number} */ sum, /** @type {any} */ row) => sum + row.count, 0);
+    const [{ steps }, sources, actions] = await Promise.all([
+      get("/metrics/volume", asked, signal),
+      get("/metrics/ranking", { ...asked, of: "sources", limit: 100 }, signal),
+      get("/metrics/ranking", { ...asked, of: "actions", limit: 100 }, signal),
+    ]);
+    if (!steps.length) return empty("Nothing is counted yet", "Metrics are computed after each drain; activity-pipeline metrics does it now.");
+    const sum = (/** @type {string} */ name) => steps.reduce((/** @type {number} */ all, /** @type {any} */ step) => all + step[name], 0);
+    const all = sum("events");
+    const bad = sum("failures");
+    const by = new Map(steps.map((/** @type {any} */ step) => [Date.parse(step.start), step]));
     const bars = Array.from({ length: days }, (_, index) => {
       const start = Date.parse(first) + index * DAY_MS;
-      return { start, end: start + DAY_MS, label: utcDay(start), parts: [0, 0] };
+      const { events, failures } = by.get(start) ?? { events: 0, failures: 0 };
+      return { start, end: start + DAY_MS, label: utcDay(start), parts: [events - failures, failures] };
     });
-    for (const row of rows) {
-      const bar = bars[Math.round((Date.parse(row.date) - Date.parse(first)) / DAY_MS)];
-      if (bar) bar.parts[isFailure(row.status) ? 1 : 0] += row.count;
-    }
+    const most = (/** @type {any[]} */ rows) => (rows.length === 100 ? "100 or more" : String(rows.length));
     return [
       h("div", { class: "figures" },
-        figure("Events", compact(all), total > rows.length ? "of the rows that are shown" : `${compact(all / days)} a day`),
+        figure("Events", compact(all), `${compact(all / days)} a day`),
         figure("Failed", percent(all ? bad / all : 0), `${compact(bad)} events`, bad / all > 0.05 ? "bad" : ""),
-        figure("Sources", String(new Set(rows.map((/** @type {any} */ row) => row.source)).size)),
-        figure("Actions", String(new Set(rows.map((/** @type {any} */ row) => `${row.source} ${row.action}`)).size))),
-      barChart({ label: `Events by day, ${days} days`, height: 170, bars, names: ["events", "failed"], classes: ["bar", "bar bad"],
+        figure("Sources", most(sources)),
+        figure("Actions", most(actions))),
+      barChart({ label: `Events by day, ${days} days`, height: 170, bars, names: ["succeeded", "failed"], classes: ["bar", "bar bad"],
         onpick: (since, until) => go("activity", { since: new Date(since).toISOString(), until: new Date(until).toISOString(), source: parameters.source }) }),
     ];
   };
 
-  const tops = (/** @type {(row: any) => string} */ name, /** @type {(row: any) => boolean} */ wanted, /** @type {(name: string) => string} */ href) => async () => {
-    const { rows } = await daily;
-    const top = summed(rows.filter(wanted), name).slice(0, TOP);
-    return top.length ? ranking(top.map(([each, value]) => ({ name: each, value, href: href(each) }))) : empty("None");
+  const top = (/** @type {string} */ of, /** @type {(name: string) => string} */ href, /** @type {"events" | "failures"} */ value = "events") => async () => {
+    const rows = await get("/metrics/ranking", { ...asked, of, limit: TOP }, signal);
+    return rows.length ? ranking(rows.map((/** @type {any} */ row) => ({ name: row.name, value: row[value], href: href(row.name) }))) : empty("None");
   };
 
   const hours = async () => {
-    const { rows } = await get("/metrics/hourly", { ...asked, first: daysAgo(Math.min(days, 28) - 1) }, signal);
-    if (!rows.length) return empty("Nothing is counted by hour yet");
+    const { steps } = await get("/metrics/volume", { ...asked, first: daysAgo(Math.min(days, HOURLY_DAYS) - 1), step: "hour" }, signal);
+    if (!steps.length) return empty("Nothing is counted by hour yet");
     const counts = Array.from({ length: 7 }, () => Array(24).fill(0));
-    for (const row of rows) {
-      const at = new Date(row.hour);
-      counts[(at.getUTCDay() + 6) % 7][at.getUTCHours()] += row.count;
+    for (const step of steps) {
+      const at = new Date(step.start);
+      counts[(at.getUTCDay() + 6) % 7][at.getUTCHours()] += step.events;
     }
     return [heatMap("Events by weekday and hour", counts), h("p", { class: "faint small" }, "Hours are in UTC.")];
   };
 
-  const users = async () => {
-    const { rows } = await get("/metrics/users", { first, last: daysAgo(0), limit: MOST }, signal);
-    const top = summed(rows, (row) => row.user_id, (row) => row.events).slice(0, TOP);
-    return top.length ? ranking(top.map(([name, value]) => ({ name, value, href: filter({ user_id: name }) }))) : empty("No event has a user");
-  };
-
   const entities = async () => {
-    const { facets, ...named } = await get("/facets", { since: `${first}T00:00:00Z`, source: parameters.source }, signal);
-    const found = (facets ?? named).entity_type ?? [];
-    const rows = (Array.isArray(found) ? found : found.values ?? []).slice(0, TOP);
-    return rows.length
-      ? ranking(rows.map((/** @type {any} */ row) => ({ name: row.value, value: row.count, href: filter({ entity_type: row.value }) })))
-      : empty("No event has an entity");
+    const { facets, value, relation } = await get("/facets", { since: `${first}T00:00:00Z`, source: parameters.source }, signal);
+    const rows = (facets.entity_type ?? []).slice(0, TOP);
+    if (!rows.length) return empty("No event has an entity");
+    return [
+      ranking(rows.map((/** @type {any} */ row) => ({ name: row.value, value: row.count, href: filter({ entity_type: row.value }) }))),
+      relation === "gte" && h("p", { class: "faint small" }, `Of the newest ${compact(value)} events.`),
+    ].filter(Boolean);
   };
 
   return h("div", { class: "page" },
@@ -106,10 +90,10 @@ export function metricsPage(parameters, signal) {
       parameters.source && h("a", { class: "button quiet", href: link("metrics", { days }) }, `${parameters.source} ×`)),
     panel("Volume", volume),
     h("div", { class: "columns" },
-      panel("Sources", tops((row) => row.source, () => true, (source) => link("metrics", { days, source }))),
-      panel("Actions", tops((row) => row.action, () => true, (action) => filter({ action }))),
-      panel("Failures", tops((row) => row.action, (row) => isFailure(row.status), (action) => filter({ action, status: "failure" }))),
-      panel("Users", users),
+      panel("Sources", top("sources", (source) => link("metrics", { days, source }))),
+      panel("Actions", top("actions", (action) => filter({ action }))),
+      panel("Failures", top("failing_actions", (action) => filter({ action, status: FAILED }), "failures")),
+      panel("Users", top("users", (user_id) => filter({ user_id }))),
       panel("Entities", entities)),
     panel("Hours of the week", hours));
 }
