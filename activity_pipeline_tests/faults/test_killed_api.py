@@ -15,8 +15,9 @@ import pytest
 
 from activity_pipeline.producer import ActivityLogger
 from activity_pipeline_tests.conftest import Running
-from activity_pipeline_tests.integration.api.conftest import bearer, new_key, now, wait_for
+from activity_pipeline_tests.integration.api.conftest import bearer, new_key, now
 from activity_pipeline_tests.lines import event
+from activity_pipeline_tests.waiting import wait_for
 
 
 @pytest.mark.slow
@@ -45,7 +46,7 @@ def test_what_was_answered_by_202_arrives_once(running: Running, tmp_path: Path)
                 except httpx.TransportError:
                     return False
 
-            wait_for(answers, 60)
+            wait_for("an answer", answers)
             for number in range(50):
                 sent = event(number, at)
                 assert client.post("/api/v1/activities", json=sent, headers=bearer(key)).status_code == 202

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,8 +22,7 @@ from activity_pipeline.hot.api_keys import ApiKey, NewKey, Scope, add_key
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.settings import Settings
 from activity_pipeline_tests.conftest import Running
-
-START_S = 20.0
+from activity_pipeline_tests.waiting import wait_for
 
 
 @dataclass
@@ -112,7 +110,7 @@ def serving(running: Running, **changes: Any) -> Iterator[Api]:
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
-            wait_for(lambda: server.started or not thread.is_alive())
+            wait_for("the API", lambda: server.started or not thread.is_alive())
             assert server.started
             with httpx.Client(base_url=url, timeout=30) as client:
                 yield Api(url, client, settings, running, server)
@@ -120,14 +118,6 @@ def serving(running: Running, **changes: Any) -> Iterator[Api]:
             server.should_exit = True
             thread.join(30)
             assert not thread.is_alive()
-
-
-def wait_for(condition: Callable[[], object], timeout_s: float = START_S) -> None:
-    """Poll until something holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from activity_pipeline.api import limits, server
 from activity_pipeline_tests.conftest import Running
+from activity_pipeline_tests.waiting import wait_for
 
-from .conftest import Api, serving, wait_for
+from .conftest import Api, serving
 
 INJECTIONS = [
     "' or '1'='1",
@@ -168,7 +169,7 @@ def test_a_client_that_takes_nothing_is_cut_off(api: Api, monkeypatch: pytest.Mo
     client.connect(("127.0.0.1", api.port))
     with client:
         threading.Thread(target=_feed, args=(client, request), daemon=True).start()
-        wait_for(lambda: _connections(api) <= 1)
+        wait_for("the end of the connections", lambda: _connections(api) <= 1)
     assert api.client.get("/healthz").status_code == 204
 
 
@@ -191,8 +192,8 @@ def test_clients_that_leave(api: Api, caplog: pytest.LogCaptureFixture) -> None:
         talk(api.port, b"GET /api/v1/ledger HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").close()
         talk(api.port, b"GET /api/v1/led").close()
     assert api.get("/ledger").status_code == 200
-    wait_for(lambda: _tasks(api) <= before)
-    wait_for(lambda: _connections(api) <= 1)
+    wait_for("the end of the tasks", lambda: _tasks(api) <= before)
+    wait_for("the end of the connections", lambda: _connections(api) <= 1)
     assert "failed" not in caplog.text
     under_way = [line for line in api.client.get("/metrics").text.splitlines() if "under_way 1.0" in line]
     assert under_way
@@ -207,7 +208,7 @@ def test_200_connections(api: Api) -> None:
     post = HEAD + b"content-length: %d\r\n\r\n" % len(event) + event
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(talk(api.port)) for _ in range(200)]
-        wait_for(lambda: _connections(api) == 200)
+        wait_for("200 connections", lambda: _connections(api) == 200)
         for requests, status in ((PATHS, b"200"), ([], b"202")):
             for number, client in enumerate(clients):
                 path = requests[number % len(requests)].encode() if requests else b""

@@ -16,8 +16,9 @@ from activity_pipeline.hot.connection import connect
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.cli.conftest import Run, run  # noqa: F401 a fixture
 from activity_pipeline_tests.lines import event
+from activity_pipeline_tests.waiting import wait_for
 
-from .conftest import Api, bearer, new_key, now, serving, wait_for
+from .conftest import Api, bearer, new_key, now, serving
 
 SHE = UUID(int=7, version=4)
 READS = ["/ledger", "/ledger/producers", "/ledger/days", "/days", "/status", "/metrics/daily", "/anomalies"]
@@ -54,13 +55,13 @@ def test_a_key_from_its_making_to_its_end(closed: Api, run: Run) -> None:  # noq
         (row,) = json.loads(run("keys", "list", "--json").stdout)
         return row["last_used_at"]
 
-    wait_for(used)
+    wait_for("the use to be noted", used)
     first = used()
     assert closed.get("/days", key).status_code == 200
     assert key not in run("keys", "list").stdout
     revoked = run("keys", "revoke", prefix)
     assert revoked.stdout == f"{prefix} (shop) is revoked\n"
-    wait_for(lambda: closed.get("/days", key).status_code == 401)
+    wait_for("the end of the key", lambda: closed.get("/days", key).status_code == 401)
     assert run("keys", "list").stdout == "0 keys: none\n"
     (row,) = json.loads(run("keys", "list", "--all", "--json").stdout)
     assert row["revoked_at"] is not None
@@ -90,7 +91,7 @@ def test_what_the_command_line_says_of_mistakes(run: Run) -> None:  # noqa: F811
 def test_a_key_that_has_expired_opens_nothing(closed: Api) -> None:
     key = closed.key(expires_at=now() + timedelta(seconds=1))
     assert closed.get("/days", key).status_code == 200
-    wait_for(lambda: closed.get("/days", key).status_code == 401)
+    wait_for("the end of the key", lambda: closed.get("/days", key).status_code == 401)
 
 
 NO_KEYS = [
@@ -210,7 +211,7 @@ def test_keys_are_believed_for_a_while_when_postgres_is_away(
             assert api.post({"source": "s", "action": "c"}, text).status_code == 503
         finally:
             admin.execute(f"alter database {name} with allow_connections true")
-        wait_for(lambda: api.client.get("/readyz").status_code == 200)
+        wait_for("Postgres", lambda: api.client.get("/readyz").status_code == 200)
 
 
 def test_the_ring_notes_use_once_a_minute_and_takes_the_same_way_for_unknown_keys() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 
 from activity_pipeline_tests.conftest import Running
+from activity_pipeline_tests.waiting import wait_for
 
-from .conftest import bearer, new_key, wait_for
+from .conftest import bearer, new_key
 
 
 def test_two_workers_serve_and_end(running: Running, tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_two_workers_serve_and_end(running: Running, tmp_path: Path) -> None:
                 except httpx.TransportError:
                     return False
 
-            wait_for(answers, 60)
+            wait_for("an answer", answers)
             # These servers are not the embedded ones of `activity-pipeline`: a key is needed.
             assert client.get("/api/v1/days").status_code == 401
             sent = {"source": "s", "action": "a"}
