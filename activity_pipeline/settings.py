@@ -33,6 +33,7 @@ LOWEST = {
     "api_connections": 1,
     "api_max_body_bytes": 1024,
     "api_statement_timeout_s": 0.001,
+    "api_question_timeout_s": 0.001,
 }
 
 
@@ -46,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         outbox_dsn: libpq URIs of the databases whose outbox is drained, comma-separated; empty: postgres_dsn.
         dagster_postgres_url: libpq URI of Dagster's own database; empty starts the embedded one.
         redis_url: URL of the Redis that holds the queue; empty starts the embedded one.
+        cache_url: URL of the Redis that keeps answers, best one that may evict; empty: the next database of
+            the queue's Redis; `off` keeps none.
         archive_url: Root of the Parquet archive: a folder, or an s3://, gs:// or az:// URL; empty means
             the folder `archive` of the state folder. What opens an object store is in AWS_… and so on.
         archive_signing_key: Path of the Ed25519 private key, PEM, that signs the archive's manifests; empty
@@ -81,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         api_log_reads: Whether each read over HTTP is an event itself.
         api_max_body_bytes: Largest body of a request, in bytes.
         api_connections: Most connections to Postgres of each process of the API.
+        api_question_timeout_s: Longest that a question about events may take as a whole, in seconds.
         api_statement_timeout_s: Longest that a question of the API may keep Postgres busy, in seconds.
     """
 
@@ -89,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outbox_dsn: str = ""
     dagster_postgres_url: str = ""
     redis_url: str = ""
+    cache_url: str = ""
     archive_url: str = ""
     archive_signing_key: str = ""
     archive_public_keys: str = ""
@@ -121,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     api_max_body_bytes: int = 8 * 1024 * 1024
     api_connections: int = 8
     api_statement_timeout_s: float = 10.0
+    api_question_timeout_s: float = 20.0
 
     @property
     def state_path(self) -> Path:

@@ -21,6 +21,8 @@ from activity_pipeline.api.memo import Memo
 from activity_pipeline.api.problems import refusal
 from activity_pipeline.api.rates import Buckets
 from activity_pipeline.api.reads import SOURCE
+from activity_pipeline.archive import ArchiveStore
+from activity_pipeline.archive.analyst.search import ColdSearch
 from activity_pipeline.errors import RequestError, StoreError
 from activity_pipeline.hot.api_keys import list_keys, note_use
 from activity_pipeline.hot.connection import (
@@ -30,6 +32,10 @@ from activity_pipeline.hot.connection import (
 )
 from activity_pipeline.ingest.config import DrainConfig
 from activity_pipeline.producer.forwarding import Forwarder
+from activity_pipeline.query import ActivityQuery
+from activity_pipeline.query.cache import open_cache
+from activity_pipeline.query.health import HealthWatch
+from activity_pipeline.query.keeping import Keeper
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.settings import Settings
 
@@ -68,6 +74,12 @@ class Backends:
             statement_timeout_s=settings.api_statement_timeout_s,
             wait_s=CONNECTION_WAIT_S,
         )
+        cache = open_cache(settings)
+        health = HealthWatch(self._pool.connection, self.queue, settings.queue_shards)
+        self._cold = ColdSearch(ArchiveStore(settings.archive_root))
+        self.query = ActivityQuery(self._pool.connection, self._cold, Keeper(cache, health))
+        # A question holds a connection for a part of its time only.
+        self.question_limiter = anyio.CapacityLimiter(2 * settings.api_connections)
         self._statement_limiter = anyio.CapacityLimiter(settings.api_connections)
 
     @contextlib.asynccontextmanager
@@ -85,6 +97,8 @@ class Backends:
             with contextlib.suppress(RequestError):
                 await self._note_use()
             await self.forwarder.close(CLOSE_TIMEOUT_S)
+            await anyio.to_thread.run_sync(self.query.close)
+            await anyio.to_thread.run_sync(self._cold.close)
             await anyio.to_thread.run_sync(self._pool.close)
             self.queue.close()
 

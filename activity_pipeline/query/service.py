@@ -1,0 +1,345 @@
+"""ActivityQuery: one question over everything that is stored, whoever holds it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from activity_pipeline.archive.analyst.search import ColdSearch
+from activity_pipeline.archive.store import ArchiveStore
+from activity_pipeline.errors import QuestionError
+from activity_pipeline.events.days import ONE_DAY
+from activity_pipeline.events.filters import Filters, Order
+from activity_pipeline.hot.activities import INSTANT, Key
+from activity_pipeline.hot.connection import connect
+from activity_pipeline.query.answers import (
+    COUNT_LIMIT,
+    Around,
+    Completeness,
+    Count,
+    Event,
+    Facets,
+    FacetValue,
+    Neighbours,
+    Page,
+)
+from activity_pipeline.query.cache import Hits, open_cache
+from activity_pipeline.query.calls import Call
+from activity_pipeline.query.cursors import (
+    VERSION,
+    Cursor,
+    Direction,
+    decode,
+    instant,
+    microseconds,
+    question_of,
+)
+from activity_pipeline.query.health import HealthWatch
+from activity_pipeline.query.keeping import Keeper
+from activity_pipeline.query.reading import Connections, Reading, Span, open_reading
+from activity_pipeline.queue.connection import connect as connect_queue
+from activity_pipeline.settings import Settings
+
+MOST_EVENTS = 1_000
+"""Events of a page."""
+
+STREAM_EVENTS = 2_000
+"""Events that a stream reads at a time."""
+
+STREAM_TIMEOUT_S = 3600.0
+FACET_VALUES = 20
+NEAR = timedelta(days=30)
+"""How far away a neighbour may be."""
+
+CLOSE_BY = timedelta(seconds=2)
+"""How far an event's timestamp is from that in its id, where it was logged as it happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A page that is asked for."""
+
+    filters: Filters
+    order: Order
+    limit: int
+    cursor: Cursor | None
+    question: str
+
+    @property
+    def is_back(self) -> bool:
+        """Whether it lies before the cursor."""
+        return self.cursor is not None and self.cursor.direction == "previous"
+
+    @property
+    def start(self) -> tuple[Order, Key | None]:
+        """In which order to read, and after which key."""
+        opposite: Order = "oldest" if self.order == "newest" else "newest"
+        return opposite if self.is_back else self.order, self.cursor.key if self.cursor else None
+
+
+class ActivityQuery:
+    """Answers questions about events. For many threads."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        cold: ColdSearch,
+        keeper: Keeper,
+    ) -> None:
+        """Take where events are.
+
+        Args:
+            connections: Lends a connection to Postgres that commits each statement.
+            cold: The archive.
+            keeper: Keeps answers.
+        """
+        self._connections = connections
+        self._cold = cold
+        self._keeper = keeper
+
+    @property
+    def hits(self) -> Hits | None:
+        """How often answers were in the cache; None where there is none."""
+        return self._keeper.hits
+
+    def close(self) -> None:
+        """Close the cache and what looks at the pipeline's health."""
+        self._keeper.close()
+
+    def get_activities(
+        self,
+        filters: Filters,
+        cursor: str | None = None,
+        limit: int = 50,
+        *,
+        order: Order = "newest",
+        call: Call | None = None,
+    ) -> Page:
+        """Return a page of events.
+
+        Args:
+            filters: What events must be like.
+            cursor: That of an earlier page of the same question.
+            limit: Events at the most, up to MOST_EVENTS.
+            order: The newest or the oldest first.
+            call: Whoever asks, who may give up.
+
+        Raises:
+            QuestionError: A filter, the cursor or the limit is wrong.
+            StoreError: Postgres does not answer.
+            BusyError: Too many ask, or it takes too long.
+            CancelledError: The call was given up.
+        """
+        filters.check()
+        if not 1 <= limit <= MOST_EVENTS:
+            raise QuestionError(f"a page has 1 to {MOST_EVENTS:,} events", field="limit")
+        question = question_of(filters, order)
+        asked = _Asked(filters, order, limit, decode(cursor, question) if cursor else None, question)
+        span = None
+        if asked.cursor:
+            span = Span(instant(asked.cursor.since_us), instant(asked.cursor.until_us))
+        reading = self._open(filters, call, span)
+        concerned = reading.places_after(*asked.start)
+        key = ["page", question, cursor, limit]
+        return self._keeper.answer(key, reading, concerned, Page, lambda: self._page(reading, asked))
+
+    def count(self, filters: Filters, *, call: Call | None = None) -> Count:
+        """Count events, exactly up to COUNT_LIMIT; raises what `get_activities` does."""
+        filters.check()
+        reading = self._open(filters, call)
+
+        def make() -> Count:
+            counted = reading.count(COUNT_LIMIT + 1)
+            return Count(
+                value=min(counted, COUNT_LIMIT),
+                relation="eq" if counted <= COUNT_LIMIT else "gte",
+                completeness=_completeness(reading),
+            )
+
+        key = ["count", question_of(filters, "newest")]
+        return self._keeper.answer(key, reading, reading.places, Count, make)
+
+    def facets(self, filters: Filters, *, call: Call | None = None) -> Facets:
+        """Return the most frequent values of the newest events; raises what `get_activities` does."""
+        filters.check()
+        reading = self._open(filters, call)
+
+        def make() -> Facets:
+            counted = reading.count_values(COUNT_LIMIT + 1)
+            total = counted.pop(("total", ""), 0)
+            facets: dict[str, list[FacetValue]] = {}
+            for (name, value), count in sorted(counted.items(), key=lambda each: (-each[1], each[0])):
+                values = facets.setdefault(name, [])
+                if len(values) < FACET_VALUES:
+                    values.append(FacetValue(value=value, count=count))
+            return Facets(
+                facets=facets,
+                value=total,
+                relation="eq" if total <= COUNT_LIMIT else "gte",
+                completeness=_completeness(reading),
+            )
+
+        key = ["facets", question_of(filters, "newest")]
+        return self._keeper.answer(key, reading, reading.places, Facets, make)
+
+    def get_activity(
+        self,
+        event_id: UUID,
+        *,
+        timestamp: datetime | None = None,
+        filters: Filters | None = None,
+        call: Call | None = None,
+    ) -> Event | None:
+        """Return one event, None where there is none.
+
+        Args:
+            event_id: Its id. A UUIDv7 says about when it was; for another one every day is looked through.
+            timestamp: When it was, if that is known.
+            filters: What it must be like to be seen.
+            call: Whoever asks.
+        """
+        wanted = replace(filters or Filters(), event_id=event_id)
+        call = call or Call()
+        for since, until in _when(event_id, timestamp):
+            reading = self._open(replace(wanted, since=since, until=until), call)
+            if found := reading.page("newest", None, 1):
+                return found[0]
+        return None
+
+    def neighbours(
+        self,
+        event_id: UUID,
+        *,
+        timestamp: datetime | None = None,
+        filters: Filters | None = None,
+        limit: int = 10,
+        call: Call | None = None,
+    ) -> Neighbours | None:
+        """Return an event with the nearest ones of its entity and of its user, None where there is none.
+
+        Args:
+            event_id: As in `get_activity`.
+            timestamp: As in `get_activity`.
+            filters: What all of them must be like to be seen.
+            limit: Events before and after it, each; they are NEAR at the most.
+            call: Whoever asks.
+        """
+        call = call or Call()
+        event = self.get_activity(event_id, timestamp=timestamp, filters=filters, call=call)
+        if event is None:
+            return None
+        near = replace(filters or Filters(), since=event.timestamp - NEAR, until=event.timestamp + NEAR)
+        reading = self._open(near, call)
+
+        def around(filters: Filters) -> Around:
+            part = replace(reading, filters=filters)
+            before = part.page("newest", event.key, limit)
+            return Around(before=before[::-1], after=part.page("oldest", event.key, limit))
+
+        entity = user = None
+        if event.entity_id is not None:
+            entity = around(replace(near, entity_type=event.entity_type, entity_id=event.entity_id))
+        if event.user_id is not None:
+            user = around(replace(near, users=(event.user_id,)))
+        return Neighbours(
+            event=event, entity=entity, user=user, completeness=self._keeper.seen(_completeness(reading))
+        )
+
+    def stream(
+        self, filters: Filters, *, order: Order = "newest", call: Call | None = None
+    ) -> Iterator[list[Event]]:
+        """Yield all events, some at a time, as they are stored while they are read.
+
+        Raises:
+            QuestionError: A filter is wrong; before the first events.
+            ArchiveError: A day's archive cannot be read: a stream has nowhere to say that it lacks something.
+        """
+        filters.check()
+        call = call or Call(STREAM_TIMEOUT_S)
+        reading = self._open(filters, call)
+        after: Key | None = None
+        while True:
+            events = reading.page(order, after, STREAM_EVENTS)
+            reading.check_whole()
+            if events:
+                yield events
+            if len(events) < STREAM_EVENTS:
+                return
+            after = events[-1].key
+
+    def _open(self, filters: Filters, call: Call | None, span: Span | None = None) -> Reading:
+        return open_reading(self._connections, self._cold, filters, call or Call(), span)
+
+    def _page(self, reading: Reading, asked: _Asked) -> Page:
+        is_back = asked.is_back
+        events = reading.page(*asked.start, asked.limit + 1)
+        has_more = len(events) > asked.limit
+        events = events[: asked.limit]
+        if is_back:
+            events.reverse()
+
+        def mark(event: Event, direction: Direction) -> str:
+            return Cursor(
+                version=VERSION,
+                direction=direction,
+                at_us=microseconds(event.timestamp),
+                id=event.id,
+                since_us=microseconds(reading.asked.since),
+                until_us=microseconds(reading.asked.until),
+                question=asked.question,
+            ).encode()
+
+        has_next, has_previous = (True, has_more) if is_back else (has_more, asked.cursor is not None)
+        return Page(
+            events=events,
+            next=mark(events[-1], "next") if events and has_next else None,
+            previous=mark(events[0], "previous") if events and has_previous else None,
+            completeness=_completeness(reading),
+        )
+
+
+def _completeness(reading: Reading) -> Completeness:
+    places = reading.places
+    return Completeness(
+        first=places[0].day if places else None,
+        last=places[-1].day if places else None,
+        days=len(places),
+        read_days=reading.read_days,
+        missing=sorted(reading.missing),
+        stale=[],
+    )
+
+
+def _when(event_id: UUID, timestamp: datetime | None) -> Iterator[tuple[datetime | None, datetime | None]]:
+    """Yield ranges in which an event may be, the likeliest and shortest first."""
+    if timestamp is not None:
+        yield timestamp, timestamp + INSTANT
+        return
+    if event_id.version == 7:
+        at = instant((event_id.int >> 80) * 1000)
+        yield at - CLOSE_BY, at + CLOSE_BY
+        yield at - ONE_DAY, at + ONE_DAY
+    yield None, None
+
+
+@contextlib.contextmanager
+def open_query(settings: Settings, connections: Connections | None = None) -> Iterator[ActivityQuery]:
+    """Open what questions need, and close it at the end.
+
+    Args:
+        settings: Where Postgres, Redis and the archive are.
+        connections: Lends connections to Postgres; by default each is a new one.
+    """
+    lend: Connections = connections or (lambda: connect(settings.postgres_dsn))
+    cold = ColdSearch(ArchiveStore(settings.archive_root))
+    with contextlib.closing(connect_queue(settings.redis_url)) as queue:
+        health = HealthWatch(lend, queue, settings.queue_shards)
+        query = ActivityQuery(lend, cold, Keeper(open_cache(settings), health))
+        try:
+            yield query
+        finally:
+            query.close()
+            cold.close()
