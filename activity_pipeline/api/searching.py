@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
@@ -22,14 +21,13 @@ from activity_pipeline.api.callers import Caller, backends_of
 from activity_pipeline.api.problems import refusal
 from activity_pipeline.api.schemas import Parameters, Text
 from activity_pipeline.errors import ArchiveError, BusyError, CancelledError, QuestionError, StoreError
-from activity_pipeline.events.filters import MOST_TEXT, Filters
+from activity_pipeline.events.filters import AGO, MOST_TEXT, Filters, parse_ago
 from activity_pipeline.query import Call
 
 T = TypeVar("T")
 LOOK_S = 0.25
 """How often it is looked whether the client is still there, in seconds."""
 
-UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 Id = Annotated[str, Field(max_length=512, pattern=r"^[^\x00]*$")]
 _LISTED = 20
 
@@ -42,7 +40,7 @@ class FiltersQuery(Parameters):
     within: str | None = Field(
         default=None,
         max_length=5,
-        pattern=r"^[0-9]{1,4}[mhd]$",
+        pattern=f"^{AGO.pattern}$",
         description="Instead of since: so many minutes, hours or days before now; 7d",
     )
     source: list[Text] = Field(default=[], max_length=_LISTED, description="Any of these sources")
@@ -69,7 +67,7 @@ class FiltersQuery(Parameters):
             RequestError: The metadata is no JSON object.
         """
         asked = Filters(
-            since=self.since or (_within(self.within) if self.within else None),
+            since=self.since or (parse_ago(self.within) if self.within else None),
             until=self.until,
             sources=tuple(self.source) or None,
             actions=tuple(self.action) or None,
@@ -82,10 +80,6 @@ class FiltersQuery(Parameters):
             metadata=_needle(self.metadata) if self.metadata is not None else None,
         )
         return asked.restricted(caller.sources, caller.user_id)
-
-
-def _within(text: str) -> timedelta:
-    return int(text[:-1]) * UNITS[text[-1]]
 
 
 def _needle(text: str) -> dict[str, Any]:

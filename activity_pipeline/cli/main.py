@@ -21,6 +21,7 @@ from activity_pipeline.cli import (
     events,
     keys,
     operate,
+    query,
     results,
     serve,
     status,
@@ -43,6 +44,7 @@ def cli(context: click.Context, debug: bool) -> None:
 
 MODULES = (
     demo,
+    query,
     status,
     operate,
     events,

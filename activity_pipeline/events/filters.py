@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,6 +23,10 @@ MOST_TEXT = 256
 MOST_NEEDLE_BYTES = 4096
 """Bytes of metadata to look for, as JSON."""
 
+AGO = re.compile(r"([0-9]{1,4})([mhd])")
+"""How long before now."""
+
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _ONE_OR_MANY = {"sources": "source", "actions": "action", "statuses": "status", "users": "user"}
 _PLAIN = ("action_prefix", "entity_type", "entity_id", "text", "event_id")
 
@@ -119,6 +124,12 @@ class Filters:
         texts += [(name, value) for name, values in self._listed() if name != "users" for value in values]
         # As JSON writes it, a NUL is six characters.
         return [*texts, ("metadata", needle_text(self.metadata or {}).replace("\\u0000", "\0"))]
+
+
+def parse_ago(text: str) -> timedelta | None:
+    """Read `7d`, `12h` or `30m`; None where it is none of these."""
+    found = AGO.fullmatch(text)
+    return int(found[1]) * _UNITS[found[2]] if found else None
 
 
 def needle_text(needle: Needle) -> str:
