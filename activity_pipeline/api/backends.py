@@ -14,6 +14,7 @@ import psycopg
 import redis
 from psycopg_pool import PoolTimeout
 
+from activity_pipeline.api.administration import Administration
 from activity_pipeline.api.judging import Judging
 from activity_pipeline.api.keys import READ_AGAIN_S, REFRESH_S, KeyRing
 from activity_pipeline.api.memo import Memo
@@ -57,6 +58,7 @@ class Backends:
         self.keys = KeyRing()
         self.buckets = Buckets()
         self.memo = Memo()
+        self.administration = Administration()
         self.judging = Judging(DrainConfig.of(settings).rules)
         self.queue: redis.Redis = connect_queue(settings.redis_url)
         self.forwarder = Forwarder(

@@ -1,4 +1,9 @@
-"""Who calls: a key, or somebody on this machine where the servers are the embedded ones."""
+"""Who calls: a key, or somebody on this machine where the servers are the embedded ones.
+
+A key comes in a header, or in the cookie of the monitor page. A browser sends a cookie, and what it sends
+to this machine it sends from anybody's page: so whoever changes something from a browser says by a
+header of the page's own that it is the page. Another origin may not send that one.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
     from activity_pipeline.api.backends import Backends
 
 LOOPBACK = "loopback"
+COOKIE = "activity_key"
+PAGE_HEADER = "x-activity-page"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 
 _bearer = HTTPBearer(
@@ -84,14 +92,23 @@ def _requiring(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
         request: Request, presented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Caller:
         backends = backends_of(request)
-        if "authorization" in request.headers:
-            key = await _key(backends, presented)
+        local = backends.settings.api_keyless and is_local(request)
+        cookie = None if local else request.cookies.get(COOKIE)
+        if "authorization" in request.headers or cookie is not None:
+            if "authorization" not in request.headers:
+                require_page(request)
+                text = cookie or ""
+            else:
+                text = presented.credentials if presented else ""
+            key = await find_key(backends, text)
             caller = caller_of(key)
             if wait_s := backends.buckets.take(key.prefix, key.requests_per_s, key.burst):
                 after = str(max(1, round(wait_s + 0.5)))
                 detail = f"The key may send {key.requests_per_s:g} requests a second, {key.burst} at once."
                 raise refusal("too-many-requests", detail, {"retry-after": after})
-        elif backends.settings.api_keyless and is_local(request):
+        elif local:
+            if "origin" in request.headers:
+                require_page(request)
             caller = ANYBODY_HERE
         else:
             raise _key_required("A key is needed: Authorization: Bearer act_…")
@@ -103,8 +120,22 @@ def _requiring(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
     return identify
 
 
-async def _key(backends: Backends, presented: HTTPAuthorizationCredentials | None) -> ApiKey:
-    text = presented.credentials if presented else ""
+def require_page(request: Request) -> None:
+    """Refuse a browser's request that changes something and does not say that the page sent it.
+
+    Raises:
+        RequestError: The header is missing.
+    """
+    if request.method not in _SAFE_METHODS and PAGE_HEADER not in request.headers:
+        raise refusal("not-allowed", f"A browser changes something only with the header {PAGE_HEADER}.")
+
+
+async def find_key(backends: Backends, text: str) -> ApiKey:
+    """Return the key that opens.
+
+    Raises:
+        RequestError: There is none, or keys cannot be looked up now.
+    """
     ring = backends.keys
     if not ring.knows(text) or ring.age_s > STALE_S:
         await backends.read_keys()

@@ -22,14 +22,19 @@ class Memo:
         until, task = self._answers.get(name, (0.0, None))
         if task is None or (task.done() and (time.monotonic() >= until or _failed(task))):
             task = asyncio.ensure_future(_found(find))
-            task.add_done_callback(self._kept(name, ttl_s))
             self._answers[name] = (float("inf"), task)
+            task.add_done_callback(self._kept(name, ttl_s))
         # Who leaves must not take the answer from those who wait for it, too.
         return cast(T, await asyncio.shield(task))
 
+    def forget(self, name: str) -> None:
+        """Have the next one who asks find the answer anew; who waits for it already gets what is found."""
+        self._answers.pop(name, None)
+
     def _kept(self, name: str, ttl_s: float) -> Callable[[asyncio.Task[Any]], None]:
         def keep(task: asyncio.Task[Any]) -> None:
-            self._answers[name] = (time.monotonic() + ttl_s, task)
+            if self._answers.get(name, (0.0, None))[1] is task:  # else it was forgotten meanwhile
+                self._answers[name] = (time.monotonic() + ttl_s, task)
             _failed(task)  # looked at, so that nobody is warned of a failure that nobody waited for
 
         return keep

@@ -45,7 +45,12 @@ def _described(app: FastAPI) -> dict[str, Any]:
     phrases = {status.value: status.phrase for status in PROBLEMS.values()}
     for path in document["paths"].values():
         for operation in path.values():
-            possible = (*_OF_ALL, *(_OF_KEYS if operation.get("security") else ()))
-            for status in sorted(possible):
+            for status in sorted(_possible(operation)):
                 operation["responses"][str(status)] = {"description": phrases[status], "content": content}
     return document
+
+
+def _possible(operation: dict[str, Any]) -> set[int]:
+    """Return the errors of an operation: those of all, of keys, and those that its route names."""
+    named = {int(status) for status in operation["responses"] if status.isdigit() and int(status) >= 400}
+    return {*_OF_ALL, *(_OF_KEYS if operation.get("security") else ()), *named}

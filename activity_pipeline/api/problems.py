@@ -26,6 +26,7 @@ PROBLEMS: dict[str, HTTPStatus] = {
     "not-found": HTTPStatus.NOT_FOUND,
     "method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "too-slow": HTTPStatus.REQUEST_TIMEOUT,
+    "conflict": HTTPStatus.CONFLICT,
     "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "media-type-not-supported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "invalid-parameters": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -225,6 +225,10 @@ class AnomalyModel(BaseModel):
     p_value: float
     severity: str
     sentence: str
+    acknowledged_by: str | None = Field(description="Who has looked at it")
+    acknowledged_at: datetime | None
+    note: str | None = Field(description="What they found")
+    muted_until: datetime | None = Field(description="Until when nobody is told of it")
 
 
 class MetricsModel(BaseModel):
