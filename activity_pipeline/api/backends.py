@@ -59,6 +59,7 @@ class Backends:
         self.buckets = Buckets()
         self.memo = Memo()
         self.administration = Administration()
+        self.followers = 0
         self.judging = Judging(DrainConfig.of(settings).rules)
         self.queue: redis.Redis = connect_queue(settings.redis_url)
         self.forwarder = Forwarder(

@@ -253,6 +253,7 @@ def test_cold_days_are_exported_checked_and_retired_by_themselves(up: Up, back: 
     }
 
 
+@pytest.mark.slow
 def test_a_backfill_of_ten_days_over_graphql(up: Up) -> None:
     days = [today() - number * ONE_DAY for number in range(10, 0, -1)]
     events = up.folder / "ten_days.ndjson"

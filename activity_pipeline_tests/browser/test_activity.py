@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import expect
 
 from activity_pipeline_tests.conftest import Running
-from activity_pipeline_tests.integration.api.conftest import Api
+from activity_pipeline_tests.integration.api.conftest import Api, now
 from activity_pipeline_tests.lines import line
 from activity_pipeline_tests.waiting import wait_for
 
-from .conftest import Tab, fill_in, now
+from .conftest import Tab, fill_in
 from .test_pages import breaches
 
 pytestmark = pytest.mark.usefixtures("activities")

@@ -12,11 +12,11 @@ from playwright.sync_api import Browser, Page, expect
 from activity_pipeline.events.days import today
 from activity_pipeline.metrics import refresh_metrics
 from activity_pipeline_tests.conftest import Running
-from activity_pipeline_tests.integration.api.conftest import Api, serving
+from activity_pipeline_tests.integration.api.conftest import Api, now, serving
 from activity_pipeline_tests.integration.archive.conftest import Cold
 from activity_pipeline_tests.lines import line
 
-from .conftest import Tab, now, open_tab
+from .conftest import Tab, open_tab
 
 PAGES = ("metrics", "anomalies", "archive", "health")
 TITLES = {"metrics": "Metrics", "anomalies": "Anomalies", "archive": "Archive", "health": "Ledger and health"}

@@ -18,10 +18,18 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from activity_pipeline.api import limits, server
+from activity_pipeline.api.routes import live
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.waiting import wait_for
 
 from .conftest import Api, serving
+
+
+@pytest.fixture(autouse=True)
+def _streams_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever follows what comes in would be answered for minutes."""
+    monkeypatch.setattr(live, "LIFE_S", 0.0)
+
 
 INJECTIONS = [
     "' or '1'='1",

@@ -24,6 +24,7 @@ ROUTES = {
     "GET /api/v1/session",
     "POST /api/v1/days/{day}/restore",
     "POST /api/v1/dead-letters/replay",
+    "GET /api/v1/live",
     "GET /api/v1/metrics/ranking",
     "GET /api/v1/metrics/volume",
     "POST /api/v1/anomalies/acknowledge",

@@ -55,8 +55,10 @@ def _summary(
         more["statement"] = str(compiled)[:4096]
         given = state.parameters if isinstance(state.parameters, Mapping) else {}
         more["parameters"] = {
-            name: REDACTED if rules.hides(_NUMBER.sub("", name)) else plain(value)
+            # A function around a column names its parameter, not the column's: what is not known is hidden.
+            name: plain(value) if column in table.c and not rules.hides(column) else REDACTED
             for name, value in {**compiled.params, **given}.items()
+            for column in [_NUMBER.sub("", name)]
         }
     work.note(connection, table, _operation(state), None, rules, more=more)
 

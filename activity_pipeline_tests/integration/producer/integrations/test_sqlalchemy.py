@@ -196,6 +196,21 @@ def test_a_bulk_statement_is_one_event_with_its_criteria(engine: sa.Engine, obse
     }
 
 
+def test_a_function_around_a_column_does_not_show_what_is_redacted(
+    engine: sa.Engine, observer: Statements
+) -> None:
+    sessions = audited(engine, OUTBOX)
+    with sessions.begin() as session:
+        session.add_all([User(name="Ada", password_hash="s3cret")])
+    with sessions.begin() as session:
+        session.execute(
+            sa.update(User).where(sa.func.lower(User.password_hash) == "s3cret").values(name="Eve")
+        )
+    *_, update = outbox(observer)
+    assert "s3cret" not in str(update["metadata"])
+    assert update["metadata"]["parameters"]["name"] == "Eve"
+
+
 def test_a_bulk_statement_tells_rows_where_asked(engine: sa.Engine, observer: Statements) -> None:
     sessions = audited(engine, {User: TableRules(delivery="outbox", bulk="rows", include={"id", "name"})})
     with sessions.begin() as session:
