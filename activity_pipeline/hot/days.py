@@ -241,13 +241,10 @@ def retire(
 
 def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[date]:
     connection.execute(_SQL["lock_retirements"])
-    partitions = {
-        day: psycopg.sql.Identifier(name)
-        for day, name in connection.execute(_SQL["partitions"], {"days": list(by_day)})
-    }
-    for name in partitions.values():
-        connection.execute(psycopg.sql.SQL("lock table {} in share row exclusive mode").format(name))
-    held = _held_or_noted(connection, list(partitions))
+    partitions = [day for (day,) in connection.execute(_SQL["partitions"], {"days": list(by_day)})]
+    for day in partitions:
+        connection.execute(_SQL["lock_day"], {"day": day})
+    held = _held_or_noted(connection, partitions)
     connection.execute(_SQL["lock_routes"])
     dropped = [
         day
@@ -260,11 +257,9 @@ def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[d
     check_gate(held, {day: by_day[day].content for day in dropped})
     connection.execute(_SQL["keep_restored"], {"days": late})
     connection.execute(_SQL["retire_late"], {"days": late}, prepare=False)
-    for name in (partitions[day] for day in dropped if day in partitions):
-        connection.execute(
-            psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
-        )
-        connection.execute(psycopg.sql.SQL("drop table {}").format(name))
+    for day in partitions:
+        if day in dropped:
+            connection.execute(_SQL["drop_day"], {"day": day})
     with connection.cursor() as cursor:
         cursor.executemany(
             _SQL["mark_archived"],
