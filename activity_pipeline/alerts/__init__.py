@@ -1,5 +1,5 @@
 """Telling people: an alert goes to every channel that the settings name."""
 
-from activity_pipeline.alerts.channels import Alert, send
+from activity_pipeline.alerts.channels import Alert, Channel, Reply, channels_of, deliver, send
 
-__all__ = ["Alert", "send"]
+__all__ = ["Alert", "Channel", "Reply", "channels_of", "deliver", "send"]

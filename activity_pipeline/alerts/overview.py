@@ -12,8 +12,11 @@ from activity_pipeline.hot.days import list_days
 from activity_pipeline.hot.judgements import Anomaly, list_anomalies
 from activity_pipeline.hot.ledger import Ledger, read_ledger
 from activity_pipeline.hot.offsets import Progress, read_offsets, read_progress
+from activity_pipeline.hot.operations import read_hours
 from activity_pipeline.hot.results import stale_days
 from activity_pipeline.ingest.lag import QueueLag, read_lag
+from activity_pipeline.operations.pace import LOOKED_AT, Pace, paces
+from activity_pipeline.operations.thresholds import parse_thresholds
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.settings import Settings
 
@@ -35,6 +38,7 @@ class Overview:
         stale_metrics: Days but today whose metrics are out of date.
         stale_anomalies: Days but today that are to be judged anew.
         anomalies: Those of the last days that nobody has muted or acknowledged.
+        paces: How long operations took lately, slow ones first.
     """
 
     at: datetime
@@ -47,6 +51,7 @@ class Overview:
     stale_metrics: list[date]
     stale_anomalies: list[date]
     anomalies: list[Anomaly]
+    paces: list[Pace]
 
     @property
     def is_well(self) -> bool:
@@ -61,8 +66,10 @@ def look(settings: Settings, statements: Statements) -> Overview:
     days = list_days(statements)
     now = today()
     anomalies = list_anomalies(statements, now - timedelta(days=ANOMALY_DAYS), now)
+    at = datetime.now(UTC)
+    thresholds = parse_thresholds(settings.operation_p95_ms)
     return Overview(
-        at=datetime.now(UTC),
+        at=at,
         lag=lag,
         progress=read_progress(statements, now),
         states=Counter(day.state for day in days),
@@ -72,4 +79,5 @@ def look(settings: Settings, statements: Statements) -> Overview:
         stale_metrics=[day for day in stale_days(statements, "metrics") if day < now],
         stale_anomalies=[day for day in stale_days(statements, "anomalies") if day < now],
         anomalies=[each for each in anomalies if not each.muted and not each.acknowledged_by],
+        paces=paces(read_hours(statements, at - LOOKED_AT), thresholds, now=at),
     )

@@ -17,6 +17,38 @@ SOME_HOURS: Final = timedelta(hours=3)
 """What Dagster mends by itself within the hour has been tried three times by then."""
 
 
+FEWEST_REFUSED: Final = 10
+"""Fewer dead letters in an hour may be one caller's slip, whatever their share."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job, or assets that are made without one, whose runs fail.
+
+    Attributes:
+        name: Its name.
+        said: What its last failed run said.
+        runs: How many runs that failed nobody has made good.
+    """
+
+    name: str
+    said: str
+    runs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FromDagster:
+    """What Dagster alone knows.
+
+    Attributes:
+        failed: Jobs whose runs fail.
+        late: Assets that have missed their freshness policy.
+    """
+
+    failed: tuple[FailedJob, ...] = ()
+    late: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What is too much.
@@ -24,10 +56,12 @@ class Limits:
     Attributes:
         queue_s: Age of the oldest event that waits, in seconds.
         severity: The least severe anomaly that somebody is told of.
+        dead_letter_share: Dead letters among what a drain took lately, from 0 to 1.
     """
 
     queue_s: float
     severity: Severity
+    dead_letter_share: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +81,17 @@ class Concern:
     after: timedelta = TWO_LOOKS
 
 
-def concerns(seen: Overview, limits: Limits) -> list[Concern]:
+def concerns(seen: Overview, limits: Limits, dagster: FromDagster | None = None) -> list[Concern]:
     """Return what calls for a person."""
-    found = [*_of_the_ledger(seen), *_of_the_queue(seen, limits), *_of_the_days(seen)]
+    found = [
+        *_of_the_ledger(seen),
+        *_of_the_queue(seen, limits),
+        *_of_the_days(seen),
+        *_of_the_operations(seen, limits),
+    ]
+    if dagster is not None:
+        found += [failed_job(job) for job in dagster.failed]
+        found += [_late_asset(name) for name in dagster.late]
     least = SEVERITIES.index(limits.severity)
     for each in seen.anomalies:
         severity = next(level for level in SEVERITIES if level == each.severity)
@@ -58,6 +100,33 @@ def concerns(seen: Overview, limits: Limits) -> list[Concern]:
             subject = "a user" if each.user_id else f"{each.source} {each.action}".strip()
             alert = Alert(f"Unusual: {subject}", each.sentence, severity)
             found.append(Concern(key, "anomaly", alert, timedelta()))
+    return found
+
+
+def failed_job(job: FailedJob) -> Concern:
+    """Say that runs of a job fail."""
+    more = f" {job.runs:,} failed runs were not made good." if job.runs > 1 else ""
+    alert = Alert(f"Run of {job.name} failed", job.said + more, "critical")
+    return Concern(f"run/{job.name}", "failed run", alert, timedelta())
+
+
+def _late_asset(name: str) -> Concern:
+    alert = Alert(f"{name} is late", "It has missed its freshness policy. Look at its last runs.", "warning")
+    return Concern(f"freshness/{name}", "freshness", alert)
+
+
+def _of_the_operations(seen: Overview, limits: Limits) -> list[Concern]:
+    found = []
+    for pace in seen.paces:
+        if pace.slow:
+            alert = Alert(f"Slow: {pace.operation}", f"{pace.slow}.", "warning")
+            found.append(Concern(f"operation/{pace.operation}", "degradation", alert, timedelta()))
+        items, refused = pace.lately.items, pace.lately.refused
+        if refused >= FEWEST_REFUSED and refused > limits.dead_letter_share * items:
+            share = f"{refused:,} of {items:,} events, {refused / items:.1%}, within two hours."
+            body = f"{share} Look at `activity-pipeline dead-letters`."
+            alert = Alert("Many dead letters", body, "warning")
+            found.append(Concern("dead letters", "dead letters", alert, timedelta()))
     return found
 
 

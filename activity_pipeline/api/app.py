@@ -17,6 +17,7 @@ from activity_pipeline.api.limits import Limits
 from activity_pipeline.api.openapi import describing
 from activity_pipeline.api.reads import ReadLog
 from activity_pipeline.api.routes import ROOT
+from activity_pipeline.hot.recording import recording
 from activity_pipeline.settings import Settings, load_settings
 
 DESCRIPTION = """\
@@ -39,8 +40,9 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         backends = app.state.backends = Backends(settings)
         reads.open(backends.forwarder.logger)
-        async with backends.running():
-            yield
+        with recording(settings.postgres_dsn):
+            async with backends.running():
+                yield
 
     app = FastAPI(
         title="activity_pipeline",

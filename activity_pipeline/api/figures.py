@@ -1,7 +1,11 @@
-"""The API's own figures, for Prometheus."""
+"""Figures for Prometheus: the API's own, and how long the operations of the whole pipeline take.
+
+Batch work runs in short processes that nobody could scrape; what they recorded is told out of the database.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from prometheus_client import (
@@ -14,6 +18,10 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from activity_pipeline.operations import Histogram as Durations
+from activity_pipeline.operations import Operation
+from activity_pipeline.operations.exposition import PIPELINE, DroppedCollector, OperationsCollector
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 CLIENT_LEFT = "499"
@@ -37,14 +45,22 @@ ANSWERS = Counter(
 UNDER_WAY = Gauge("activity_api_requests_under_way", "Requests under way", multiprocess_mode="livesum")
 
 
-def exposition(shared: Path | None) -> bytes:
+def exposition(shared: Path | None, totals: Mapping[Operation, Durations]) -> bytes:
     """Return the figures as Prometheus reads them.
+
+    activity_operation_… is of all processes, those that have ended included, and
+    activity_process_operation_… of this one alone: with several workers each scrape would meet another.
 
     Args:
         shared: Folder in which several workers keep theirs; None for those of this process.
+        totals: What was ever recorded in the database; empty where it does not answer.
     """
-    if shared is None:
-        return generate_latest(REGISTRY)
     registry = CollectorRegistry()
+    if totals:
+        registry.register(OperationsCollector(lambda: totals, PIPELINE))
+    if shared is None:
+        registry.register(OperationsCollector())
+        registry.register(DroppedCollector())
+        return generate_latest(REGISTRY) + generate_latest(registry)
     MultiProcessCollector(registry, path=str(shared))  # type: ignore[no-untyped-call]
     return generate_latest(registry)

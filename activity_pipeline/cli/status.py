@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from activity_pipeline.alerts.overview import Overview
 
 MOST_ANOMALIES = 8
+MOST_OPERATIONS = 4
 SEVERITY_STYLES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
 
 
@@ -85,6 +86,16 @@ def _figures(seen: Overview) -> dict[str, Any]:
         "stale_metrics": seen.stale_metrics,
         "stale_anomalies": seen.stale_anomalies,
         "open_anomalies": len(seen.anomalies),
+        "operations": [
+            {
+                "operation": pace.operation,
+                "count": pace.lately.count,
+                "p95_s": pace.p95_s,
+                "limit_s": pace.limit_s,
+                "slow": str(pace.slow) if pace.slow else None,
+            }
+            for pace in seen.paces
+        ],
     }
 
 
@@ -119,6 +130,7 @@ def _screen(seen: Overview, before: Overview | None) -> Group:
     table.add_row("ledger", Text(told, style="green" if closes else "bold red"))
     for name, text in rows.items():
         table.add_row(name, text)
+    table.add_row("operations", _paces(seen))
     open_ = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for each in sorted(seen.anomalies, key=lambda each: each.date, reverse=True)[:MOST_ANOMALIES]:
         open_.add_row(
@@ -127,6 +139,16 @@ def _screen(seen: Overview, before: Overview | None) -> Group:
     count = len(seen.anomalies)
     heading = Text(f"\n{count:,} open anomalies of the last week" if count else "\nno open anomaly", "bold")
     return Group(Text(f"{seen.at:%Y-%m-%d %H:%M:%S} UTC", style="dim"), table, heading, open_)
+
+
+def _paces(seen: Overview) -> Text:
+    from activity_pipeline.operations.thresholds import human_seconds
+
+    slow = [str(pace.slow) for pace in seen.paces if pace.slow]
+    if slow:
+        return Text("; ".join(slow), style="yellow")
+    slowest = [f"{pace.operation} {human_seconds(pace.p95_s)}" for pace in seen.paces[:MOST_OPERATIONS]]
+    return Text(f"slowest p95 of this hour and the last: {', '.join(slowest)}" if slowest else "none lately")
 
 
 def _fresh(stale: Sequence[date]) -> str:

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 from activity_pipeline.operations.model import BUCKETS, PER_DECADE, Histogram, Operation, end_of
-from activity_pipeline.operations.recorder import RECORDER
+from activity_pipeline.operations.recorder import RECORDER, Recorder
 
 PROCESS: Final = "activity_process_operation"
 PIPELINE: Final = "activity_operation"
@@ -63,6 +63,19 @@ class OperationsCollector(Collector):
             CounterMetricFamily(f"{self._name}_failures", "Operations that failed", labels=by),
             CounterMetricFamily(f"{self._name}_items", "Events that operations handled", labels=by),
         )
+
+
+class DroppedCollector(Collector):
+    """Shows how many of a recorder's durations no database took."""
+
+    def __init__(self, recorder: Recorder = RECORDER) -> None:
+        """Take whose."""
+        self._recorder = recorder
+
+    def collect(self) -> Iterable[Metric]:
+        """Ask for the figure."""
+        name, what = "activity_process_dropped_samples", "Durations that no database took"
+        return [CounterMetricFamily(name, what, value=self._recorder.dropped)]
 
 
 def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:

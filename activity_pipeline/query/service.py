@@ -15,6 +15,7 @@ from activity_pipeline.events.days import ONE_DAY
 from activity_pipeline.events.filters import Filters, Order
 from activity_pipeline.hot.activities import INSTANT, Key
 from activity_pipeline.hot.connection import connect
+from activity_pipeline.operations import measured
 from activity_pipeline.query.answers import (
     COUNT_LIMIT,
     Around,
@@ -231,7 +232,7 @@ class ActivityQuery:
             ArchiveError: A day's archive cannot be read: a stream has nowhere to say that it lacks something.
         """
         filters.check()
-        with self._open(filters, call or Call(STREAM_TIMEOUT_S)) as reading:
+        with self._reading(filters, call or Call(STREAM_TIMEOUT_S)) as reading:
             after: Key | None = None
             while True:
                 events = reading.page(order, after, STREAM_EVENTS)
@@ -246,6 +247,11 @@ class ActivityQuery:
 
     @contextlib.contextmanager
     def _open(self, filters: Filters, call: Call | None, span: Span | None = None) -> Iterator[Reading]:
+        with measured("query"), self._reading(filters, call, span) as reading:
+            yield reading
+
+    @contextlib.contextmanager
+    def _reading(self, filters: Filters, call: Call | None, span: Span | None = None) -> Iterator[Reading]:
         reading = open_reading(self._connections, self._cold, filters, call or Call(), span)
         try:
             yield reading

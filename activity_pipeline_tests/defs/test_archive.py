@@ -11,7 +11,7 @@ import pytest
 
 from activity_pipeline.archive import restore_days
 from activity_pipeline.archive.chain.signing import make_key
-from activity_pipeline.defs.alerts.sensors import explain
+from activity_pipeline.defs.alerts.runs import explain
 from activity_pipeline.defs.partitions import ARCHIVED, COMPACTED, RESTORED, RETIRED, VERIFIED
 from activity_pipeline.events.days import ONE_DAY
 from activity_pipeline.hot import chain as hot_chain

@@ -1,22 +1,17 @@
-"""When a drain starts, and that a failed run is heard of."""
+"""When a drain starts."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import dagster as dg
 import msgspec
 import pytest
 
-from activity_pipeline.alerts import Alert
 from activity_pipeline.definitions import activity_pipeline
-from activity_pipeline.defs.alerts.sensors import run_failed, send_patiently
 from activity_pipeline.defs.ingest import sensors
 from activity_pipeline.defs.ingest.sensors import (
     RecentDrains,
@@ -27,16 +22,11 @@ from activity_pipeline.defs.ingest.sensors import (
 )
 from activity_pipeline.defs.jobs import LONGEST_DRAIN_S
 from activity_pipeline.defs.resources import Pipeline
-from activity_pipeline.errors import AlertError
 from activity_pipeline.hot.follower import following
 from activity_pipeline.settings import Settings
 from activity_pipeline_tests.conftest import Running
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::dagster.BetaWarning"),
-    # Apprise looks for it on each start, and brings its own where it is gone.
-    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 
 LINE = b'{"source":"shop","action":"paid","timestamp":"2026-01-01T00:00:00Z","id":"%s"}'
 ONE = LINE % b"01890a5d-ac96-774b-bcce-b302099a8057"
@@ -203,127 +193,3 @@ def test_a_success_forgets_older_failures(sensed: Sensed) -> None:
 def test_a_drain_that_can_no_longer_say_so_is_called_dead() -> None:
     tags = activity_pipeline().resolve_job_def("drain").tags
     assert float(tags["dagster/max_runtime"]) == LONGEST_DRAIN_S > Settings().drain_budget_s
-
-
-class Webhook(HTTPServer):
-    """Takes alerts; refuses the first `refusals` of them."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.refusals = 0
-        self.taken: list[dict[str, Any]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/alerts"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Webhook
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        refused = self.server.refusals > 0
-        self.server.refusals -= 1
-        if not refused:
-            self.server.taken.append(body)
-        self.send_response(503 if refused else 200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    with Webhook() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@dataclass
-class Failures:
-    """The failure sensor's ticks over one instance."""
-
-    instance: dg.DagsterInstance
-    cursor: str | None = None
-
-    def fail(self) -> dg.DagsterRun:
-        run = self.instance.create_run_for_job(
-            activity_pipeline().resolve_job_def("drain"), status=dg.DagsterRunStatus.STARTED
-        )
-        self.instance.report_run_failed(run, "the database is gone")
-        return run
-
-    def tick(self) -> list[Any]:
-        """Evaluate as the daemon does; return what Dagster is told of each run."""
-        context = dg.build_sensor_context(self.instance, cursor=self.cursor, repository_name=None)
-        result = run_failed.evaluate_tick(context)
-        self.cursor = result.cursor
-        return list(result.dagster_run_reactions or [])
-
-
-@pytest.fixture
-def failures(settings: Settings, monkeypatch: pytest.MonkeyPatch, webhook: Webhook) -> Iterator[Failures]:
-    for name, value in settings.environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("ACTIVITY_ALERT_URLS", webhook.url)
-    monkeypatch.setattr("activity_pipeline.defs.alerts.sensors.PAUSES_S", (0.01, 0.01))
-    with dg.DagsterInstance.ephemeral() as instance:
-        failures = Failures(instance)
-        failures.tick()
-        yield failures
-
-
-def test_a_failed_run_reaches_the_webhook_once(failures: Failures, webhook: Webhook) -> None:
-    run = failures.fail()
-    assert [reaction.error for reaction in failures.tick()] == [None]
-    assert failures.tick() == []
-    (alert,) = webhook.taken
-    assert alert["title"] == "Run of drain failed"
-    assert run.run_id in alert["message"]
-    assert "the database is gone" in alert["message"]
-
-
-def test_the_alert_says_what_went_wrong_in_a_step(
-    failures: Failures, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ACTIVITY_POSTGRES_DSN", "postgresql://activity@/activity?host=/nowhere")
-    job = activity_pipeline().resolve_job_def("retire")
-    assert not job.execute_in_process(instance=failures.instance, raise_on_error=False).success
-    assert [reaction.error for reaction in failures.tick()] == [None]
-    (alert,) = webhook.taken
-    assert "archive__retired_days: " in alert["message"]
-    assert "StoreError: Postgres does not answer" in alert["message"]
-    assert "Traceback" not in alert["message"]
-
-
-def test_a_channel_that_stumbles_is_tried_again(failures: Failures, webhook: Webhook) -> None:
-    webhook.refusals = 2
-    failures.fail()
-    assert [reaction.error for reaction in failures.tick()] == [None]
-    assert len(webhook.taken) == 1
-
-
-def test_a_dead_channel_costs_that_alert_and_no_other(failures: Failures, webhook: Webhook) -> None:
-    webhook.refusals = 3
-    failures.fail()
-    failures.fail()
-    first, second = failures.tick()
-    assert "AlertError" in first.error.to_string(), "shown in the failed run's log"
-    assert second.error is None
-    assert len(webhook.taken) == 1
-    assert failures.tick() == []
-
-
-def test_no_channel_is_no_error() -> None:
-    assert send_patiently(Alert("title", "body"), [], pauses_s=[]) == 0
-
-
-def test_the_last_error_is_raised(webhook: Webhook) -> None:
-    webhook.refusals = 2
-    with pytest.raises(AlertError):
-        send_patiently(Alert("title", "body"), [webhook.url], pauses_s=[0.01])
-    assert send_patiently(Alert("title", "body"), [webhook.url], pauses_s=[]) == 1

@@ -50,6 +50,8 @@ comment on column activity_operation_totals.buckets is 'As in activity_operation
 
 alter table activity_alerts add column told_at timestamptz;
 update activity_alerts set told_at = sent_at;
+comment on column activity_alerts.deliveries is 'How often a channel took it, each channel counted';
+comment on column activity_alerts.failures is 'How often a channel did not';
 comment on column activity_alerts.told_at is 'When a message of it last set out to the channels';
 
 create table activity_alert_deliveries (

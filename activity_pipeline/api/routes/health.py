@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from fastapi import APIRouter, Request, Response
 
 from activity_pipeline.api import figures
@@ -12,6 +14,8 @@ from activity_pipeline.api.schemas import Readiness
 from activity_pipeline.errors import ActivityError, RequestError
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.migrations import pending
+from activity_pipeline.hot.operations import read_totals
+from activity_pipeline.operations import Histogram, Operation
 
 router = APIRouter(tags=["health"])
 TTL_S = 1.0
@@ -36,11 +40,15 @@ async def is_ready(request: Request) -> Readiness:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def get_figures(request: Request, caller: Reader) -> Response:
-    """Give the process's own figures as Prometheus reads them."""
+    """Give the API's figures and the durations of all operations, as Prometheus reads them."""
     caller.require_everything()
-    settings = backends_of(request).settings
-    shared = settings.shared_figures if settings.api_workers > 1 else None
-    return Response(figures.exposition(shared), media_type=figures.MEDIA_TYPE)
+    backends = backends_of(request)
+    shared = backends.settings.shared_figures if backends.settings.api_workers > 1 else None
+    totals: dict[Operation, Histogram] = {}
+    # The figures of this process are told while Postgres is away, too.
+    with contextlib.suppress(RequestError):
+        totals = await backends.memo.get("operations", TTL_S, lambda: backends.read(read_totals))
+    return Response(figures.exposition(shared, totals), media_type=figures.MEDIA_TYPE)
 
 
 async def _look(backends: Backends) -> Readiness:

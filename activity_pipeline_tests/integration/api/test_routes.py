@@ -9,10 +9,13 @@ import pytest
 
 from activity_pipeline.api.app import create_app
 from activity_pipeline.events.days import ONE_DAY, today
+from activity_pipeline.hot.recording import write_pending
 from activity_pipeline.metrics import refresh_metrics
+from activity_pipeline.operations import Recorder
 from activity_pipeline.settings import Settings
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.archive.conftest import Cold
+from activity_pipeline_tests.waiting import wait_for
 
 from .conftest import Api, serving
 
@@ -286,6 +289,29 @@ def test_figures(api: Api) -> None:
     ):
         assert counted in said
     assert "/no/such/page" not in said
+
+
+def test_prometheus_is_told_of_the_operations_of_all_processes(running: Running, api: Api) -> None:
+    ended = Recorder()
+    ended.observe("export", 2.0)
+    assert write_pending(running.settings.postgres_dsn, ended)
+    api.get("/activities/count")
+    said = api.client.get("/metrics").text
+    for counted in (
+        'activity_operation_seconds_bucket{le="1",operation="export"} 0.0',
+        'activity_operation_seconds_bucket{le="+Inf",operation="export"} 1.0',
+        'activity_process_operation_seconds_count{operation="query"}',
+        "activity_process_dropped_samples_total 0.0",
+    ):
+        assert counted in said
+    running.statements.execute("alter table activity_operation_totals rename to elsewhere")
+
+    def is_of_this_process() -> bool:
+        said = api.client.get("/metrics").text
+        assert "activity_process_operation_seconds_count" in said
+        return "activity_operation_seconds" not in said
+
+    wait_for("the kept figures to be too old", is_of_this_process)
 
 
 def test_the_document_lists_every_route() -> None:

@@ -79,5 +79,7 @@ def test_alerts_on_the_command_line(run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert (nobody.returncode, nobody.stdout) == (1, "channels: none: set ACTIVITY_ALERT_URLS\n")
     monkeypatch.setenv("ACTIVITY_ALERT_URLS", "http://127.0.0.1:9/closed?token=secret")
     away = run("alerts", "test", "--json")
-    assert (away.returncode, json.loads(away.stdout)) == (1, [{"channel": 1, "taken": False}])
+    (reply,) = json.loads(away.stdout)
+    assert (away.returncode, reply["channel"], reply["taken"]) == (1, "1 webhook", False)
+    assert "Connection error" in reply["said"]
     assert "secret" not in away.stdout + away.stderr

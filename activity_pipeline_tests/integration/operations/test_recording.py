@@ -18,7 +18,6 @@ from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.days import due_days, seal
 from activity_pipeline.hot.operations import read_hours, read_totals, write
 from activity_pipeline.hot.recording import recording, write_pending
-from activity_pipeline.hot.scrape import metrics_text
 from activity_pipeline.metrics import refresh_metrics
 from activity_pipeline.operations import RECORDER, Histogram, Recorder
 from activity_pipeline.operations.model import bucket_of
@@ -171,18 +170,3 @@ def test_a_batch_that_fails_is_counted_as_failed(running: Running) -> None:
     (histogram,) = RECORDER.take_pending().values()
     assert (histogram.count, histogram.failures) == (1, 1)
     assert histogram.buckets[bucket_of(histogram.longest_s)] == 1
-
-
-def test_prometheus_is_told_of_this_process_and_of_all(running: Running) -> None:
-    own, ended = Recorder(), Recorder()
-    own.observe("query", 0.01)
-    ended.observe("export", 2.0)
-    assert write_pending(running.settings.postgres_dsn, ended)
-    text = metrics_text(running.settings.postgres_dsn, own).decode()
-    assert 'activity_process_operation_seconds_count{operation="query"} 1.0' in text
-    assert 'activity_operation_seconds_bucket{le="1",operation="export"} 0.0' in text
-    assert 'activity_operation_seconds_bucket{le="+Inf",operation="export"} 1.0' in text
-    assert "activity_process_dropped_samples_total 0.0" in text
-    away = metrics_text("postgresql://activity@/nowhere?host=/nonexistent", own).decode()
-    assert "activity_process_operation_seconds_count" in away
-    assert "activity_operation_seconds" not in away
