@@ -197,7 +197,7 @@ def query(
 
     In full: --hot-rows 10000000 --open-rows 1000000 --cold-rows 20000000. Exit 1 off a target.
 
-    Example: activity-pipeline bench query --data /var/tmp/bench --hot-rows 10000000
+    Example: activity-pipeline bench query --data bench-data --hot-rows 10000000
     """
     from activity_pipeline.bench.query.measure import Plan, measure_query
 

@@ -17,11 +17,11 @@ from activity_pipeline.queue.read import backlog
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.faults.children import drain_forever, kill, start
 from activity_pipeline_tests.lines import line
+from activity_pipeline_tests.waiting import wait_for
 
 NOON = datetime.combine(today(), datetime.min.time(), UTC)
 DEADLINE_S = 60.0
 logger = logging.getLogger(__name__)
-POLL_S = 0.01
 
 
 def drain_to_the_end(running: Running) -> None:
@@ -94,14 +94,9 @@ def test_processes_that_race_and_are_killed(running: Running) -> None:
     for start_at in range(0, total, 50):
         running.send(*(line(n, at(n)) for n in range(start_at, start_at + 50)), sequence=start_at)
     processes = [start(drain_forever, config, running.settings.archive_root) for _ in range(3)]
-    deadline = time.monotonic() + DEADLINE_S
-    while running.ledger().received < total / 2:
-        assert time.monotonic() < deadline
-        time.sleep(POLL_S)
+    wait_for("half of it to be received", lambda: running.ledger().received >= total / 2)
     kill(processes.pop())
-    while backlog(running.queue, 1):
-        assert time.monotonic() < deadline
-        time.sleep(POLL_S)
+    wait_for("an empty queue", lambda: not backlog(running.queue, 1))
     for process in processes:
         kill(process)
     ledger = running.ledger()

@@ -8,8 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import redis
 
 import activity_pipeline
 from activity_pipeline.local import LocalStack, Servers
+from activity_pipeline_tests.waiting import wait_for
 
 PACKAGE_PARENT = Path(activity_pipeline.__file__).resolve().parents[1]
 DEADLINE_S = 20.0
@@ -85,13 +85,6 @@ def holder(
             process.kill()
 
 
-def poll(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
-        time.sleep(0.01)
-
-
 def processes_of(state: Path) -> dict[int, str]:
     """Command lines by pid of all that run in the state folder, or were told its path."""
     if not Path("/proc/self/cwd").exists():
@@ -108,7 +101,7 @@ def processes_of(state: Path) -> dict[int, str]:
 
 
 def assert_nothing_runs(state: Path) -> None:
-    poll(lambda: not processes_of(state), f"the end of {processes_of(state)}")
+    wait_for(f"the end of {processes_of(state)}", lambda: not processes_of(state))
     assert not os.path.lexists(state / "run")
 
 

@@ -17,10 +17,10 @@ from activity_pipeline_tests.integration.local.processes import (
     answers,
     assert_nothing_runs,
     holder,
-    poll,
     processes_of,
     run_folder_of,
 )
+from activity_pipeline_tests.waiting import wait_for
 
 
 def write_one(stack: LocalStack) -> None:
@@ -43,7 +43,7 @@ def test_a_killed_supervisor_takes_its_servers_with_it(state: Path, name: str) -
     stack = LocalStack(state.rename(state.with_name(name))).start()
     write_one(stack)
     os.kill(stack.servers.supervisor_pid, signal.SIGKILL)
-    poll(lambda: not processes_of(stack.state), "the end of the servers")
+    wait_for("the end of the servers", lambda: not processes_of(stack.state))
     # The same holder recovers, as it still has its dead lease.
     stack.start()
     assert_kept(stack)

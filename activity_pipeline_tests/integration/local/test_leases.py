@@ -14,9 +14,9 @@ from activity_pipeline_tests.integration.local.processes import (
     answers,
     assert_nothing_runs,
     holder,
-    poll,
     processes_of,
 )
+from activity_pipeline_tests.waiting import wait_for
 
 
 def test_the_last_holder_stops_the_servers(state: Path) -> None:
@@ -65,10 +65,10 @@ def test_a_killed_holder_leaves_nothing_running(state: Path, number: signal.Sign
 @pytest.mark.faults
 def test_a_starter_killed_while_starting_leaves_nothing_running(new_state: Path) -> None:
     with holder(new_state) as victim:
-        poll((new_state / "postgres.unfinished").exists, "the start of initdb")
+        wait_for("the start of initdb", (new_state / "postgres.unfinished").exists)
         victim.process.kill()
         victim.process.wait()
-        poll(lambda: not processes_of(new_state), "the end of all processes")
+        wait_for("the end of all processes", lambda: not processes_of(new_state))
     with LocalStack(new_state) as stack:
         assert answers(stack)
 
@@ -157,7 +157,7 @@ print(child, flush=True)
             parent.process.kill()
             parent.process.wait()
             gone = {servers.supervisor_pid, servers.postgres_pid, servers.redis_pid}
-            poll(lambda: not gone & processes_of(state).keys(), "the end of the servers")
+            wait_for("the end of the servers", lambda: not gone & processes_of(state).keys())
             assert child in processes_of(state)
         finally:
             os.kill(child, signal.SIGKILL)

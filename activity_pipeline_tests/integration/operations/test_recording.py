@@ -24,9 +24,9 @@ from activity_pipeline.operations.model import bucket_of
 from activity_pipeline.producer import ActivityLogger
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.lines import lines
+from activity_pipeline_tests.waiting import wait_for
 
 NOON = datetime.combine(today(), datetime.min.time(), UTC)
-DEADLINE_S = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -81,10 +81,7 @@ def test_what_a_block_does_is_written_at_its_end_and_meanwhile(running: Running)
     own = Recorder()
     with recording(running.settings.postgres_dsn, interval_s=0.05, recorder=own):
         own.observe("query", 0.01)
-        deadline = time.monotonic() + DEADLINE_S
-        while not rows(running):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for("a row", lambda: rows(running))
         own.observe("query", 0.01)
     assert sum(row["count"] for row in rows(running)) == 2
     assert own.take_pending() == {}
