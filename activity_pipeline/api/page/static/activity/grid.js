@@ -4,7 +4,7 @@
  */
 
 import { fill, h } from "../lib/dom.js";
-import { cut, number, time } from "../lib/format.js";
+import { counted, cut, number, time } from "../lib/format.js";
 
 export const ROW_PX = 28;
 const BEYOND_ROWS = 8;
@@ -151,10 +151,10 @@ export class Grid {
   get summary() {
     const pages = this.pages;
     if (!pages) return "";
-    if (pages.isComplete) return `${number(pages.count)} ${pages.count === 1 ? "event" : "events"}`;
-    const counted = pages.total ? pages.total.value + pages.live.length : 0;
+    if (pages.isComplete) return counted(pages.count, "event");
+    const total = pages.total ? pages.total.value + pages.live.length : 0;
     const exact = pages.total?.relation === "eq";
-    return `${exact ? "" : "more than "}${number(exact ? counted : Math.max(counted, pages.found))} events`;
+    return `${exact ? "" : "more than "}${number(exact ? total : Math.max(total, pages.found))} events`;
   }
 }
 

@@ -1,7 +1,7 @@
 /** The questions about events that this page asks, and what their answers say of themselves. */
 
 import { address, get } from "../lib/api.js";
-import { number } from "../lib/format.js";
+import { counted } from "../lib/format.js";
 import { PAGE_ROWS } from "./pages.js";
 
 /** @typedef {import("./filters.js").Filters} Filters @typedef {import("./pages.js").Answer} Answer */
@@ -61,10 +61,10 @@ export function incompleteness(completeness) {
   const waiting = count(completeness.queue?.waiting_events);
   const residual = count(completeness.ledger_residual);
   return [
-    missing ? `${number(missing)} ${missing === 1 ? "day" : "days"} could not be read` : "",
-    stale ? `${number(stale)} ${stale === 1 ? "day is" : "days are"} as of some time ago` : "",
-    waiting ? `${number(waiting)} events still in the queue` : "",
-    residual ? `the ledger does not account for ${number(residual)} events` : "",
+    missing ? `${counted(missing, "day")} could not be read` : "",
+    stale ? `${counted(stale, "day")} as of some time ago` : "",
+    waiting ? `${counted(waiting, "event")} still in the queue` : "",
+    residual ? `the ledger does not account for ${counted(residual, "event")}` : "",
   ].filter(Boolean).join(", ");
 }
 

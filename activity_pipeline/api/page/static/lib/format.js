@@ -8,6 +8,13 @@ const short = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 /** @param {number} value */
 export const number = (value) => whole.format(value);
 
+/**
+ * 1 day, 2 days.
+ * @param {number} value
+ * @param {string} one
+ */
+export const counted = (value, one) => `${number(value)} ${one}${value === 1 ? "" : "s"}`;
+
 /** @param {number} value 12.3K */
 export const compact = (value) => short.format(value);
 

@@ -3,7 +3,7 @@
 import { get, post, remove } from "../lib/api.js";
 import { ask, toast } from "../lib/dialog.js";
 import { button, fill, h } from "../lib/dom.js";
-import { DAY_MS, daysAgo, number, size, time, utcDay } from "../lib/format.js";
+import { counted, DAY_MS, daysAgo, number, size, time, utcDay } from "../lib/format.js";
 import { link } from "../lib/router.js";
 import { may, session } from "../lib/session.js";
 import { empty, panel } from "../lib/states.js";
@@ -35,8 +35,8 @@ export function archivePage(signal) {
       get("/ledger/days", { limit: MOST_DAYS }, signal).catch(() => []),
     ]);
     if (!days.length) return empty("No days yet", "The first event makes one.");
-    const counted = new Map(ledger.map((/** @type {any} */ each) => [each.day, each]));
-    for (const day of days) Object.assign(day, { ledger: counted.get(day.day), erased: counted.get(day.day)?.erased ?? 0 });
+    const ledgers = new Map(ledger.map((/** @type {any} */ each) => [each.day, each]));
+    for (const day of days) Object.assign(day, { ledger: ledgers.get(day.day), erased: ledgers.get(day.day)?.erased ?? 0 });
     return [summary(days, total), legend(), ...months(days, (day) => showDay(detail, day, again))];
   });
   const again = () => {
@@ -177,7 +177,7 @@ async function restoreDays(days, hours) {
       }
       progress.value++;
     }
-    toast(`${number(restored)} ${restored === 1 ? "day" : "days"} restored, ${number(rows)} events`);
+    toast(`${counted(restored, "day")} restored, ${counted(rows, "event")}`);
   } catch (error) {
     toast(/** @type {Error} */ (error).message, "bad");
   } finally {

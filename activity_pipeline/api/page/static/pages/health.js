@@ -3,7 +3,7 @@
 import { get, post } from "../lib/api.js";
 import { modal, toast } from "../lib/dialog.js";
 import { button, h } from "../lib/dom.js";
-import { compact, cut, duration, number, size, time } from "../lib/format.js";
+import { compact, counted, cut, duration, number, size, time } from "../lib/format.js";
 import { may, session } from "../lib/session.js";
 import { empty, every, panel } from "../lib/states.js";
 import { table } from "../lib/table.js";
@@ -57,7 +57,7 @@ function figures(status, ledger, rate) {
     figure("Dead letters", compact(ledger.dead_letters_kept), "open", ledger.dead_letters_kept ? "warn" : ""),
     figure("Redis", status.queue ? size(status.queue.used_bytes) : "away", status.queue?.limit_bytes ? `of ${size(status.queue.limit_bytes)}` : "", status.queue?.is_trusted === false ? "bad" : ""),
     figure("Follower", status.is_followed ? "at work" : "none", status.is_followed ? "" : "Dagster's sensor drains"),
-    figure("Stale metrics", status.stale_metrics_days === null ? "unknown" : `${number(status.stale_metrics_days)} days`));
+    figure("Stale metrics", status.stale_metrics_days === null ? "unknown" : counted(status.stale_metrics_days, "day")));
 }
 
 /** @param {any} status */
