@@ -36,6 +36,9 @@ class Key(NamedTuple):
     id: UUID
 
 
+FEW: Final = 5_000
+"""So many keys are sorted rather than looked for in order."""
+
 Row = tuple[Any, ...]
 """The nine fields of an event in the order of FIELDS; its metadata is JSON text."""
 
@@ -130,8 +133,10 @@ def keys_query(
     """Return the statement of `find_keys` and its parameters."""
     window = window.narrowed()
     conditions, parameters = _conditions(filters, window)
+    is_rare = filters.text is not None or bool(filters.metadata)
+    block = "rare_keys" if is_rare else "keys"
     parts = [
-        sql.SQL(_SQL["keys"]).format(
+        sql.SQL(_SQL[block]).format(
             number=sql.Literal(TABLES.index(table)),
             table=sql.Identifier(table),
             conditions=conditions,
@@ -139,7 +144,8 @@ def keys_query(
         )
         for table in tables
     ]
-    return sql.SQL("\nunion all\n").join(parts), {**parameters, "limit": limit}
+    parameters |= {"limit": limit, **({"few": FEW} if is_rare else {})}
+    return sql.SQL("\nunion all\n").join(parts), parameters
 
 
 def fetch_rows(connection: Statements, keys: Collection[tuple[Key, str]]) -> dict[Key, Row]:

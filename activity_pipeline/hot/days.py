@@ -1,7 +1,7 @@
 """The life of a day in Postgres: created, sealed, frozen, retired. See `activity_days`.
 
     state      new events go to          rows live in
-    open       activity_logs_current     its partition, primary key alone
+    open       activity_logs_current     its partition, primary key and sketch
     sealed     activity_logs_current     its partition, all indexes
     frozen     activity_logs_late        its partition, or activity_logs_late up to late_cut
     exported   activity_logs_late        the same, and Parquet
@@ -21,8 +21,10 @@ look-ups of the newest 50 rows (medians of 5 rounds in turns; Postgres 18.4, 2 c
     + (user, time), (entity, time)  64 k    0.42     427   0.7 ms    0.5 ms    36 ms     58 ms
     all of a sealed day             26 k    0.17     684   0.6 ms    0.5 ms    1.2 ms    4.9 ms
 
-So an open day has its primary key alone: every filter scans that one day in the time of a keystroke,
-and an index that spares one filter the scan takes an eighth of the rate or more.
+So an open day has no B-tree but its primary key. Beside it is a sketch, a BRIN index of Bloom filters:
+COPY of 400,000 rows takes 2 to 10 % longer with it, 1 us a row is spent later (`sum_up`), and it is 3 B a
+row. Of a day of 560,000 rows it leaves 3 % to be read for one of 2,000 users (200 ms before, 6 ms with it).
+What metadata contains, and texts, are still looked for in the whole of that one day.
 """
 
 from __future__ import annotations
@@ -101,6 +103,11 @@ def ensure_days(connection: Statements, days: Collection[date], *, hot_since: da
     known = {row[0] for row in connection.execute(_SQL["known"], {"days": list(days)})}
     for day in sorted(set(days) - known):
         connection.execute(_SQL["create_day" if day >= hot_since else "create_late_day"], {"day": day})
+
+
+def sum_up(connection: Statements) -> int:
+    """Have the sketches of open days know of what was stored lately; return how many ranges of pages."""
+    return int(_scalar(connection, "sum_up", {}))
 
 
 def list_days(connection: Statements, days: Collection[date] | None = None) -> list[Day]:

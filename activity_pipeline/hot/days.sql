@@ -6,6 +6,10 @@ select day from activity_days where day = any (%(days)s::date[])
 -- A day with a partition.
 select activity_create_day(%(day)s)
 
+-- name: sum_up
+-- What was filled since the last time is known to the sketches.
+select activity_sum_up_days()
+
 -- name: create_late_day
 -- A day that was never hot here: its events are late from the first one on.
 insert into activity_days (day, state) values (%(day)s, 'reopened') on conflict do nothing

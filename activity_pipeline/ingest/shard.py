@@ -30,6 +30,8 @@ from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.read import START, EntryId, trim_through
 
 POLL_S = 0.05
+SUM_UP_S = 5.0
+"""How often what was stored is made known to the sketches of open days, in seconds."""
 
 
 class ShardDrain:
@@ -60,8 +62,11 @@ class ShardDrain:
         ):
             self._go_on_after(self._offset(statements), reader, client)
             read: ReadBatch | None = None
-            started = last_event = time.monotonic()
+            started = last_event = summed_up = time.monotonic()
             while time.monotonic() - started < self.config.budget_s and not self.stop.is_set():
+                if last_event > summed_up and time.monotonic() - summed_up >= SUM_UP_S:
+                    hot_days.sum_up(statements)
+                    summed_up = time.monotonic()
                 since = time.perf_counter()
                 read = read or reader.take()
                 if read is not None and self._stored(read, statements, bulk):
@@ -77,6 +82,8 @@ class ShardDrain:
                 if read is None or read.after != offset:
                     self._go_on_after(offset, reader, client)
                     read = None
+            if last_event > summed_up:
+                hot_days.sum_up(statements)
         self.report.adopted = reader.adopted
         return self.report
 

@@ -15,6 +15,7 @@ begin
     execute format(
         'create table public.%I (like public.activity_logs_current including all)', partition_name
     );
+    perform public.activity_add_sketch(format('public.%I', partition_name)::regclass);
     -- Attaching locks the parent less than "create table … partition of" does: inserts go on.
     execute format(
         'alter table public.activity_logs_current attach partition public.%I for values from (%L) to (%L)',

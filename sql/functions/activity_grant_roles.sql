@@ -89,6 +89,7 @@ begin
         select role_name, routine
         from (values
             ('activity_writer', 'public.activity_create_day(date)'),
+            ('activity_writer', 'public.activity_sum_up_days()'),
             ('activity_archiver', 'public.activity_create_day(date)'),
             ('activity_archiver', 'public.activity_seal_day(date)'),
             ('activity_archiver', 'public.activity_lock_day(date)'),

@@ -18,6 +18,7 @@ begin
     if not found then
         return false;
     end if;
+    execute format('drop index if exists public.%I', partition_name || '_sketch');
     perform public.activity_build_indexes(format('public.%I', partition_name)::regclass);
     return true;
 end

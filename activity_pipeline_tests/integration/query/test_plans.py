@@ -11,11 +11,12 @@ import pytest
 from psycopg import sql
 
 from activity_pipeline.events.days import ONE_DAY, today
-from activity_pipeline.events.filters import Filters
+from activity_pipeline.events.filters import Filters, Order
 from activity_pipeline.hot import activities
 from activity_pipeline.hot.activities import Key, Window
 from activity_pipeline.hot.connection import Statements, connect
-from activity_pipeline_tests.conftest import Databases
+from activity_pipeline.hot.days import seal, sum_up
+from activity_pipeline_tests.conftest import Databases, Running
 from activity_pipeline_tests.integration.query.conftest import at
 
 OPEN, SEALED, OLDEST = (today() - n * ONE_DAY for n in range(3))
@@ -142,3 +143,41 @@ def test_wide_columns_are_looked_up_by_key(full: Statements) -> None:
     assert "_pkey" in plan
     query, _ = activities.keys_query(Filters(statuses=("failed",)), window, 100, activities.TABLES)
     assert "metadata" not in query.as_string(full)
+
+
+def test_an_open_day_is_looked_through_where_its_sketch_says_so(running: Running) -> None:
+    connection = running.statements
+    connection.execute("select activity_create_day(%s)", [OPEN])
+    connection.execute(
+        "insert into activity_logs_current (id, timestamp, source, action, entity_type, entity_id, user_id) "
+        "select gen_random_uuid(), %s::date::timestamp at time zone 'UTC' + n * interval '1 ms', 'shop', "
+        "'paid', 'order', (n / 4)::text, lpad(to_hex(n / 4), 32, '0')::uuid from generate_series(1, 60000) n",
+        [OPEN],
+    )
+    assert sum_up(connection) > 0
+    assert sum_up(connection) == 0
+    connection.execute("analyze activity_logs_current")
+    window = Window(at(OPEN), at(OPEN + ONE_DAY))
+    for filters in (Filters(users=(UUID(int=77),)), Filters(entity_type="order", entity_id="77")):
+        query = activities.keys_query(filters, window, 20, ["activity_logs_current"])
+        assert f"{OPEN:%Y%m%d}_sketch" in explain(connection, *query)
+        assert len(activities.find_keys(connection, filters, window, 20)) == 4
+    seal(connection, [OPEN])
+    plan = explain(connection, *query)
+    assert "_sketch" not in plan
+    assert "entity_type_entity_id" in plan
+
+
+@pytest.mark.parametrize("few", [0, 5, 5_000])
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_many_and_few_are_found_alike(
+    full: Statements, monkeypatch: pytest.MonkeyPatch, few: int, order: Order
+) -> None:
+    window = Window(at(OLDEST), at(OPEN + ONE_DAY), order)
+    plain = Filters(entity_id="77")
+    monkeypatch.setattr(activities, "FEW", few)
+    for filters in (Filters(text="word77"), Filters(metadata={"ip": "10.0.0.77"})):
+        for limit in (4, 20):
+            found = activities.find_keys(full, filters, window, limit)
+            assert sorted(found) == sorted(activities.find_keys(full, plain, window, limit))
+            assert len(found) == min(limit, 6)
