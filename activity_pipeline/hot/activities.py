@@ -122,21 +122,36 @@ def find_keys(
         limit: Keys of each table.
         tables: Some of TABLES.
     """
-    query, parameters = keys_query(filters, window, limit, tables)
-    rows = connection.execute(query, parameters, prepare=False).fetchall()
-    return [(Key(timestamp, found), TABLES[place]) for timestamp, found, place in rows]
+    is_unordered = filters.text is not None or bool(filters.metadata)
+    found = _keys(connection, keys_query(filters, window, limit, tables, is_unordered=is_unordered))
+    many = {TABLES[place] for _, _, place, count in found if count > FEW}
+    rows = [row for row in found if TABLES[row[2]] not in many]
+    if many:
+        # The first ones are soon met in the order of the primary key.
+        rows += _keys(connection, keys_query(filters, window, limit, sorted(many)))
+    return [(Key(timestamp, key), TABLES[place]) for timestamp, key, place, _ in rows]
+
+
+def _keys(connection: Statements, query: tuple[sql.Composed, dict[str, Any]]) -> list[Row]:
+    return connection.execute(*query, prepare=False).fetchall()
 
 
 def keys_query(
-    filters: Filters, window: Window, limit: int, tables: Sequence[str]
+    filters: Filters, window: Window, limit: int, tables: Sequence[str], *, is_unordered: bool = False
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    """Return the statement of `find_keys` and its parameters."""
+    """Return the statement of `find_keys` and its parameters.
+
+    Args:
+        filters: As there.
+        window: As there.
+        limit: As there.
+        tables: As there.
+        is_unordered: Find up to FEW in any order before they are sorted, rather than in order.
+    """
     window = window.narrowed()
     conditions, parameters = _conditions(filters, window)
-    is_rare = filters.text is not None or bool(filters.metadata)
-    block = "rare_keys" if is_rare else "keys"
     parts = [
-        sql.SQL(_SQL[block]).format(
+        sql.SQL(_SQL["few_keys" if is_unordered else "keys"]).format(
             number=sql.Literal(TABLES.index(table)),
             table=sql.Identifier(table),
             conditions=conditions,
@@ -144,7 +159,7 @@ def keys_query(
         )
         for table in tables
     ]
-    parameters |= {"limit": limit, **({"few": FEW} if is_rare else {})}
+    parameters |= {"limit": limit, **({"few": FEW} if is_unordered else {})}
     return sql.SQL("\nunion all\n").join(parts), parameters
 
 

@@ -10,16 +10,16 @@ order by day
 -- name: keys
 -- The page itself: what events are sorted by, of one table.
 (
-    select timestamp, id, {number} as place
+    select timestamp, id, {number} as place, 0 as count
     from {table}
     where timestamp >= %(since)s and timestamp < %(until)s {conditions}
     {order}
     limit %(limit)s
 )
 
--- name: rare_keys
--- The same for conditions that only a GIN index has, which knows no order: all of them where they are few,
--- and in the order of the primary key where they are so many that the first ones are found soon.
+-- name: few_keys
+-- The same for conditions that only a GIN index has, which knows no order: all of them, where they are few, and
+-- how many they are.
 (
     with found as materialized (
         select timestamp, id
@@ -27,22 +27,10 @@ order by day
         where timestamp >= %(since)s and timestamp < %(until)s {conditions}
         limit %(few)s + 1
     )
-    (
-        select timestamp, id, {number} as place
-        from found
-        where (select count(*) from found) <= %(few)s
-        {order}
-        limit %(limit)s
-    )
-    union all
-    (
-        select timestamp, id, {number} as place
-        from {table}
-        where (select count(*) from found) > %(few)s
-            and timestamp >= %(since)s and timestamp < %(until)s {conditions}
-        {order}
-        limit %(limit)s
-    )
+    select timestamp, id, {number} as place, (select count(*) from found) as count
+    from found
+    {order}
+    limit %(limit)s
 )
 
 -- name: rows
