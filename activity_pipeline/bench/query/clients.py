@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 
-from activity_pipeline.bench.callers import fields
+import msgspec
+
 from activity_pipeline.producer import ActivityLogger
 
 INGEST_PER_S = 2_000
+SOURCES = ("shop", "billing", "auth", "search", "mail")
+ACTIONS = ("order.paid", "order.sent", "cart.add", "login", "page.view", "mail.sent", "refund")
 TICK_S = 0.02
 
 
@@ -78,14 +83,14 @@ def ask_for(seconds: float, clients: int, ask: Callable[[int], object], *, most:
 
 @contextmanager
 def events_coming_in(logger: ActivityLogger) -> Iterator[None]:
-    """Log 2,000 events a second while the block runs."""
-    stop = threading.Event()
+    """Log 2,000 events a second while the block runs, of the kinds that there are (data.sql)."""
+    stop, chance = threading.Event(), random.Random(1)
 
     def log() -> None:
         started, number = time.monotonic(), 0
         while not stop.wait(TICK_S):
             while number < (time.monotonic() - started) * INGEST_PER_S:
-                logger.log("order.paid", **fields(number))
+                logger.log_line(_line(number, chance))
                 number += 1
 
     thread = threading.Thread(target=log)
@@ -95,3 +100,26 @@ def events_coming_in(logger: ActivityLogger) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def _line(number: int, chance: random.Random) -> bytes:
+    def skewed(most: int) -> int:
+        return int(chance.random() * chance.random() * most)
+
+    return msgspec.json.encode(
+        {
+            "source": SOURCES[number % len(SOURCES)],
+            "action": ACTIONS[skewed(len(ACTIONS))],
+            "timestamp": datetime.now(UTC),
+            "entity_type": "product" if number % 5 else "order",
+            "entity_id": str(skewed(50_000)),
+            "user_id": f"00000000-0000-0000-0000-{skewed(20_000):012x}",
+            "status": "failed" if chance.random() < 0.02 else "success",
+            "metadata": {
+                "ip": f"10.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}",
+                "description": f"customer bought item {chance.randrange(20_000)} by card",
+                "request_id": f"{number:08x}",
+                "duration_ms": chance.randrange(500),
+            },
+        }
+    )
