@@ -84,7 +84,7 @@ def ask_for(seconds: float, clients: int, ask: Callable[[int], object], *, most:
 @contextmanager
 def events_coming_in(logger: ActivityLogger) -> Iterator[None]:
     """Log 2,000 events a second while the block runs, of the kinds that there are (data.sql)."""
-    stop, chance = threading.Event(), random.Random(1)
+    stop, chance = threading.Event(), random.Random(1)  # noqa: S311 no secrets
 
     def log() -> None:
         started, number = time.monotonic(), 0
