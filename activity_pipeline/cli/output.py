@@ -119,6 +119,17 @@ def count_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def rows_bar(label: str) -> Iterator[Callable[[str, int], None]]:
+    """Show how it goes on stderr where it is a terminal; yields `update(remark, rows)`."""
+    columns = (TextColumn("{task.description}"), TextColumn("{task.fields[remark]}"), TimeElapsedColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+    ) as bar:
+        task = bar.add_task(label, total=None, remark="")
+        yield lambda remark, rows: bar.update(task, remark=f"{remark}: {rows:,} rows")
+
+
 def _console() -> Console:
     # Off a terminal a table is as wide as it needs to be, so that no word is cut in a file or a pipe.
     return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False)

@@ -47,6 +47,7 @@ begin
             ('activity_archiver', 'activity_alert_deliveries', 'select, insert, update, delete'),
             ('activity_archiver', 'activity_legacy_parity', 'select, insert, update, delete'),
             ('activity_archiver', 'activity_legacy_coverage', 'select, insert, update, delete'),
+            ('activity_archiver', 'activity_imports', 'select, insert, update'),
             ('activity_archiver', 'activity_alerts', 'select, insert, update, delete'),
             ('activity_archiver', 'activity_anomaly_acknowledgements', 'select, insert, update'),
             ('activity_archiver', 'activity_anomaly_mutes', 'select, insert, update'),

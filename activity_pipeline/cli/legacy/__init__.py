@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from activity_pipeline.cli.legacy import cutover, inventory, plan, sentinel, status
+from activity_pipeline.cli.legacy import cutover, history, inventory, plan, sentinel, status
 
 
 @click.group()
@@ -18,6 +18,7 @@ for command in (
     *cutover.COMMANDS,
     *sentinel.COMMANDS,
     *status.COMMANDS,
+    *history.COMMANDS,
 ):
     legacy.add_command(command)
 
