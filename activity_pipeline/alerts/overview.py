@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from activity_pipeline.events.days import today
 from activity_pipeline.hot.connection import Statements
+from activity_pipeline.hot.coverage import Bypass, read_bypasses
 from activity_pipeline.hot.days import list_days
 from activity_pipeline.hot.judgements import Anomaly, list_anomalies
 from activity_pipeline.hot.ledger import Ledger, read_ledger
@@ -35,6 +36,7 @@ class Overview:
         stale_metrics: Days but today whose metrics are out of date.
         stale_anomalies: Days but today that are to be judged anew.
         anomalies: Those of the last days that nobody has muted or acknowledged.
+        bypasses: Changes of the last day, in tables without audit triggers, that no event tells of.
     """
 
     at: datetime
@@ -47,6 +49,7 @@ class Overview:
     stale_metrics: list[date]
     stale_anomalies: list[date]
     anomalies: list[Anomaly]
+    bypasses: list[Bypass]
 
     @property
     def is_well(self) -> bool:
@@ -72,4 +75,5 @@ def look(settings: Settings, statements: Statements) -> Overview:
         stale_metrics=[day for day in stale_days(statements, "metrics") if day < now],
         stale_anomalies=[day for day in stale_days(statements, "anomalies") if day < now],
         anomalies=[each for each in anomalies if not each.muted and not each.acknowledged_by],
+        bypasses=read_bypasses(statements, datetime.now(UTC) - timedelta(days=1)),
     )

@@ -49,7 +49,12 @@ class Concern:
 
 def concerns(seen: Overview, limits: Limits) -> list[Concern]:
     """Return what calls for a person."""
-    found = [*_of_the_ledger(seen), *_of_the_queue(seen, limits), *_of_the_days(seen)]
+    found = [
+        *_of_the_ledger(seen),
+        *_of_the_queue(seen, limits),
+        *_of_the_days(seen),
+        *_of_the_bypasses(seen),
+    ]
     least = SEVERITIES.index(limits.severity)
     for each in seen.anomalies:
         severity = next(level for level in SEVERITIES if level == each.severity)
@@ -92,3 +97,20 @@ def _of_the_days(seen: Overview) -> list[Concern]:
         alert = Alert("The archive's gate is shut", body, "critical")
         found.append(Concern("archive/gate", "archive gate", alert, SOME_HOURS))
     return found
+
+
+def _of_the_bypasses(seen: Overview) -> list[Concern]:
+    return [
+        Concern(
+            f"legacy/bypass/{bypass.table_name}",
+            "legacy bypass",
+            Alert(
+                f"Changes of {bypass.table_name} are in no event",
+                f"{'Up to ' if bypass.method == 'statistics' else ''}{bypass.rows:,} rows of the last day; its "
+                "audit triggers are gone. Look at `activity-pipeline legacy sentinel`.",
+                "warning" if bypass.method == "statistics" else "critical",
+            ),
+            timedelta(),
+        )
+        for bypass in seen.bypasses
+    ]
