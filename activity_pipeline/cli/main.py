@@ -19,9 +19,12 @@ from activity_pipeline.cli import (
     dead_letters,
     demo,
     events,
+    keys,
     legacy,
     operate,
+    query,
     results,
+    serve,
     status,
 )
 from activity_pipeline.errors import ActivityError
@@ -40,8 +43,9 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for module in (
+MODULES = (
     demo,
+    query,
     status,
     operate,
     events,
@@ -51,8 +55,11 @@ for module in (
     anomalies,
     alerts,
     legacy,
+    serve,
+    keys,
     bench,
-):
+)
+for module in MODULES:
     for command in module.COMMANDS:
         cli.add_command(command)
 
