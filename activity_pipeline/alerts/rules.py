@@ -107,8 +107,8 @@ def _of_the_bypasses(seen: Overview) -> list[Concern]:
             "legacy bypass",
             Alert(
                 f"Changes of {bypass.table_name} are in no event",
-                f"{'Up to ' if bypass.method == 'statistics' else ''}{bypass.rows:,} rows of the last day; its "
-                "audit triggers are gone. Look at `activity-pipeline legacy sentinel`.",
+                f"{'Up to ' if bypass.method == 'statistics' else ''}{bypass.rows:,} rows of the last day; "
+                "its audit triggers are gone. Look at `activity-pipeline legacy sentinel`.",
                 "warning" if bypass.method == "statistics" else "critical",
             ),
             timedelta(),

@@ -14,9 +14,9 @@ from activity_pipeline.hot.coverage import Look, read_bypasses
 from activity_pipeline.legacy.cutover import uninstall
 from activity_pipeline.legacy.sentinel import count_by_triggers, count_no_longer, look, watched_tables
 from activity_pipeline_tests.conftest import Running
-from activity_pipeline_tests.faults.conftest import wait_for
 from activity_pipeline_tests.integration.legacy.conftest import Legacy
 from activity_pipeline_tests.lines import line
+from activity_pipeline_tests.waiting import wait_for
 
 NOW = timedelta(seconds=-60)
 """A grace of less than nothing: what was seen just now is settled at once."""
