@@ -77,11 +77,12 @@ update app.tasks set state = %(state)s, details = %(details)s::jsonb where id = 
 insert into app.task_comments (task_id, user_id, body) values (%(task_id)s, %(user_id)s, %(text)s)
 
 -- name: upload
--- A file with its first version.
-with made as (
-    insert into app.files (owner_id, name, size_bytes) values (%(user_id)s, %(name)s, %(size_bytes)s) returning id
-)
-insert into app.file_versions (file_id, number, sha256) select id, 1, md5(%(name)s) from made
+-- A file.
+insert into app.files (owner_id, name, size_bytes) values (%(user_id)s, %(name)s, %(size_bytes)s) returning id
+
+-- name: add_version
+-- And its first version.
+insert into app.file_versions (file_id, number, sha256) values (%(file_id)s, 1, md5(%(name)s))
 
 -- name: delete_comment
 -- The last comment of somebody.
@@ -108,3 +109,36 @@ update app.stock set quantity = -1 where product_id = %(product_id)s
 -- name: replicate
 -- As a replication would, for this transaction: most triggers do not fire.
 set local session_replication_role = replica
+
+-- name: told
+-- What a row was and is, for a service call: as Postgres 18 returns it with the change itself.
+txid_current(), tableoid::regclass::text,
+case when old.ctid is null then 'INSERT' when new.ctid is null then 'DELETE' else 'UPDATE' end,
+case when old.ctid is not null then to_jsonb(old)::text end,
+case when new.ctid is not null then to_jsonb(new)::text end
+
+-- name: queued_mail
+-- What the trigger on paid orders has queued.
+select txid_current(), 'app.email_queue', 'INSERT', null, to_jsonb(queued)::text
+from app.email_queue as queued
+where id = currval(pg_get_serial_sequence('app.email_queue', 'id'))
+
+-- name: lock_take_stock
+-- Nobody else changes it meanwhile: of a row that it has waited for, Postgres 18.4 returns an older `old`.
+select from app.stock where product_id = %(product_id)s for update
+
+-- name: lock_edit_user
+-- The same.
+select from app.users where id = %(user_id)s for no key update
+
+-- name: lock_save_profile
+-- The same.
+select from app.user_profiles where user_id = %(user_id)s for no key update
+
+-- name: lock_edit_task
+-- The same.
+select from app.tasks where id = %(task_id)s for no key update
+
+-- name: lock_reprice
+-- The same.
+select from app.products where id %% 10 = %(slice)s order by id for no key update
