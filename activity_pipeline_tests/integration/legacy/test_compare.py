@@ -3,67 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 import pytest
 
 from activity_pipeline.bench.legacy.service import OutboxTeller
-from activity_pipeline.bench.legacy.workload import populate, run_workload
-from activity_pipeline.errors import LegacyError, ParityError
-from activity_pipeline.hot.legacy import EVERYTHING, read_parity
-from activity_pipeline.legacy.compare import Report, Spans, compare, read_scope, settled_until
-from activity_pipeline.legacy.cutover import Request, StoredParity, cutover, install
-from activity_pipeline.legacy.inventory.overrides import CompareRules, Overrides
+from activity_pipeline.bench.legacy.workload import run_workload
+from activity_pipeline.errors import LegacyError
+from activity_pipeline.hot.legacy import read_parity
+from activity_pipeline.legacy.compare import Spans, compare, read_scope, settled_until
+from activity_pipeline.legacy.inventory.overrides import CompareRules
 from activity_pipeline_tests.conftest import Running
-from activity_pipeline_tests.integration.legacy.conftest import OVERRIDES, WINDOW, Legacy
-
-RULES = CompareRules(ignored={"category": ("tracking", "history", "mail")})
-SAID = msgspec.structs.replace(OVERRIDES, compare=RULES)
-HOUR = timedelta(hours=1)
-
-
-def begin(legacy: Legacy) -> None:
-    """Fill the application; what was before the two were written side by side is of no interest."""
-    populate(legacy.application)
-    legacy.application.execute("truncate app.audit_logs")
-
-
-def compared(legacy: Legacy, running: Running, said: Overrides = SAID, **more: Any) -> Report:
-    running.drain(outbox_dsn=legacy.dsn)
-    scope = read_scope(legacy.application, said)
-    # Whole days, so that it does not matter at what time this runs.
-    first, last = datetime.combine(WINDOW[0], datetime.min.time(), UTC), datetime.now(UTC) + HOUR
-    return compare(legacy.application, running.statements, scope, first, last, **more)
-
-
-def kinds(report: Report) -> tuple[int, ...]:
-    return tuple(report.totals[kind] for kind in ("missing", "extra", "different"))
-
-
-def test_nothing_is_missed_and_the_gate_opens_by_itself(legacy: Legacy, running: Running) -> None:
-    begin(legacy)
-    plan = legacy.plan()
-    install(legacy.application)
-    request = Request(plan, 1, WINDOW, allow_idle=True)
-    with pytest.raises(ParityError, match="was not compared"):
-        list(cutover(legacy.application, request, StoredParity(running.statements)))
-    done = run_workload(legacy.dsn, operations=120, clients=3, connections=2, teller=OutboxTeller())
-    assert done.counts["savepoint"]
-    assert done.counts["replicated"]
-    assert done.counts["failing, refused"]
-    assert done.counts["undone, rolled back"]
-    report = compared(legacy, running)
-    assert kinds(report) == (0, 0, 0), report.samples
-    rows = legacy.application.execute(
-        "select count(*) from app.audit_logs where category is null or category <> all (%s)",
-        [list(RULES.ignored["category"])],
-    ).fetchone()
-    assert rows == (report.totals["matched"],)
-    parity = read_parity(running.statements, *WINDOW)
-    assert len(parity[EVERYTHING].days) == 3, "days without any change were compared, too"
-    assert parity["app.orders"].matched > 0
-    assert list(cutover(legacy.application, request, StoredParity(running.statements)))
+from activity_pipeline_tests.integration.legacy.comparing import HOUR, RULES, SAID, begin, compared, kinds
+from activity_pipeline_tests.integration.legacy.conftest import WINDOW, Legacy
 
 
 def test_what_one_of_them_lacks_is_found(legacy: Legacy, running: Running) -> None:
