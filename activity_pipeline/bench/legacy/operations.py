@@ -189,5 +189,5 @@ OPERATIONS: Mapping[Callable[[Call], None], int] = {
     replicated: 1,
 }
 """How often each happens, in percent."""
-USER_FACING = {order: 30, profile: 25, work: 30, upload: 15}
+USER_FACING: Mapping[Callable[[Call], None], int] = {order: 30, profile: 25, work: 30, upload: 15}
 """What people wait for, and what always commits."""

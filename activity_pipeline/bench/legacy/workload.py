@@ -70,6 +70,7 @@ def run_workload(
     seed: int = 0,
     mix: Mapping[Callable[[Call], None], int] = OPERATIONS,
     teller: Teller | None = None,
+    per_s: float | None = None,
 ) -> Done:
     """Let clients do so many operations in all; which ones, and with what, follows from the seed.
 
@@ -81,6 +82,7 @@ def run_workload(
         seed: Of all chance.
         mix: How often each operation happens, as weights.
         teller: The service calls; without one nothing is told.
+        per_s: How many operations a second are begun, as far as clients are free; default: as many as can be.
     """
     with connect(dsn) as connection:
         world = populate(connection, seed=seed)
@@ -99,6 +101,8 @@ def run_workload(
                     found = next(numbers, None)
                 if found is None:
                     return
+                if per_s is not None:
+                    time.sleep(max(started + found[0] / per_s - time.monotonic(), 0))
                 connection = pool.get()
                 try:
                     outcome, seconds = _operate(connection, world, seed, *found, teller=teller)
@@ -109,6 +113,7 @@ def run_workload(
                     if seconds is not None:
                         done.seconds.append(seconds)
 
+        started = time.monotonic()
         threads = [threading.Thread(target=client) for _ in range(clients)]
         for thread in threads:
             thread.start()
