@@ -157,10 +157,15 @@ def _bytes_an_event(servers: Servers, plan: Plan, turns: Turns) -> list[Figure]:
             hot_bytes = partition_bytes(statements, [day])[day]
             (archived,) = archive_days(statements, bulk, ArchiveStore(f"{folder}/archive"), [day])
     rows = archived.entry.content.rows
-    audit = statistics.median(turn.audit_row_bytes for turn in turns["triggers"])
+    row_bytes = statistics.median(turn.audit_row_bytes for turn in turns["triggers"])
+    # Redundant triggers write the same change once more: all of it goes.
+    rows_a_change = statistics.median(turn.audit_rows / turn.told for turn in turns["dual-write"])
+    audit = row_bytes * rows_a_change
     hot, cold = hot_bytes / rows, archived.entry.size_bytes / rows
     return [
-        Figure("audit_logs with its indexes, an event", audit, "B"),
+        Figure("audit_logs with its indexes, a row", row_bytes, "B"),
+        Figure("audit rows a change", rows_a_change, "rows"),
+        Figure("audit_logs with its indexes, a change", audit, "B"),
         Figure("a sealed hot day with its indexes, an event", hot, "B"),
         Figure("the archive, an event", cold, "B"),
         Promise("audit_logs over hot", audit / hot, "x", 3.0),

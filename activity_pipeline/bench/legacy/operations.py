@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -80,17 +80,21 @@ class Call:
         self.values |= more
         rows: list[tuple[Any, ...]] = []
         for name in names:
-            text = SQL[name]
-            if self.is_told:
-                if lock := SQL.get(f"lock_{name}"):
-                    self.connection.execute(lock, self.values)
-                # In the statement itself: no further round trip, and nothing is read twice.
-                text += (", " if "returning" in text else " returning ") + SQL["told"]
-            cursor = self.connection.execute(text, self.values)
+            cursor = self.connection.execute(self._text(name), self.values)
             rows = cursor.fetchall() if cursor.description else []
             if self.is_told:
                 self.changes += [Changed(*row[-5:]) for row in rows]
         return rows[0][0] if rows else None
+
+    def _text(self, name: str) -> LiteralString:
+        if not self.is_told:
+            return SQL[name]
+        if lock := SQL.get(f"lock_{name}"):
+            self.connection.execute(lock, self.values)
+        if f"told_{name}" in SQL:
+            return SQL[f"told_{name}"]
+        # In the statement itself: no further round trip, and nothing is read twice.
+        return SQL[name] + (", " if "returning" in SQL[name] else " returning ") + SQL["told"]
 
     def look(self, *names: str) -> None:
         """Run named statements that change nothing, or nothing that is told."""

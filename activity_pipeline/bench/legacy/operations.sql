@@ -123,22 +123,30 @@ select txid_current(), 'app.email_queue', 'INSERT', null, to_jsonb(queued)::text
 from app.email_queue as queued
 where id = currval(pg_get_serial_sequence('app.email_queue', 'id'))
 
--- name: lock_take_stock
--- Nobody else changes it meanwhile: of a row that it has waited for, Postgres 18.4 returns an older `old`.
-select from app.stock where product_id = %(product_id)s for update
+-- name: told_take_stock
+-- With what it was: of a row that it has waited for, Postgres 18.4 returns an older `old` than was there.
+with locked as materialized (select * from app.stock where product_id = %(product_id)s for update)
+update app.stock as s set quantity = s.quantity - %(quantity)s from locked where s.product_id = locked.product_id
+returning txid_current(), 'app.stock', 'UPDATE', to_jsonb(locked)::text, to_jsonb(new)::text
 
--- name: lock_edit_user
+-- name: told_edit_user
 -- The same.
-select from app.users where id = %(user_id)s for no key update
+with locked as materialized (select * from app.users where id = %(user_id)s for no key update)
+update app.users as u set name = %(name)s from locked where u.id = locked.id
+returning txid_current(), 'app.users', 'UPDATE', to_jsonb(locked)::text, to_jsonb(new)::text
+
+-- name: told_edit_task
+-- The same.
+with locked as materialized (select * from app.tasks where id = %(task_id)s for no key update)
+update app.tasks as t set state = %(state)s, details = %(details)s::jsonb from locked where t.id = locked.id
+returning txid_current(), 'app.tasks', 'UPDATE', to_jsonb(locked)::text, to_jsonb(new)::text
+
+-- name: told_reprice
+-- The same.
+with locked as materialized (select * from app.products where id %% 10 = %(slice)s order by id for no key update)
+update app.products as p set price = p.price + 1 from locked where p.id = locked.id
+returning txid_current(), 'app.products', 'UPDATE', to_jsonb(locked)::text, to_jsonb(new)::text
 
 -- name: lock_save_profile
--- The same.
+-- The same, for what cannot be joined.
 select from app.user_profiles where user_id = %(user_id)s for no key update
-
--- name: lock_edit_task
--- The same.
-select from app.tasks where id = %(task_id)s for no key update
-
--- name: lock_reprice
--- The same.
-select from app.products where id %% 10 = %(slice)s order by id for no key update

@@ -1,4 +1,7 @@
-"""The service calls that replace the triggers: an event a changed row, by outbox or by queue."""
+"""The service calls that replace the triggers: an event a changed row, by outbox or by queue.
+
+An update tells the columns that it has changed, an insert or a delete the whole row.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from activity_pipeline.bench.legacy.operations import Call, Changed
+from activity_pipeline.bench.legacy.operations import Call
 from activity_pipeline.hot.queries import load_queries
 from activity_pipeline.producer.logger import ActivityLogger
 from activity_pipeline.producer.outbox import encode
@@ -23,34 +26,36 @@ KEYS = {
 """Primary keys that are not `id`."""
 
 
+Row = dict[str, msgspec.Raw]
+_decode = msgspec.json.Decoder(Row).decode
+
+
 def _fields(call: Call) -> Iterator[tuple[str, dict[str, Any]]]:
     for changed in call.changes:
         name = changed.table_name.partition(".")[2]
+        old = _decode(changed.old) if changed.old else None
+        new = _decode(changed.new) if changed.new else None
+        row = new or old or {}
+        key = ",".join(_text(row[column]) for column in KEYS.get(changed.table_name, ("id",)))
+        if old and new:
+            names = [column for column, value in new.items() if bytes(value) != bytes(old[column])]
+            old, new = {column: old[column] for column in names}, {column: new[column] for column in names}
+        metadata = {"table": changed.table_name, "operation": changed.operation, "txid": changed.txid}
+        sides = {side: values for side, values in (("old", old), ("new", new)) if values is not None}
         yield (
             f"{name}.{changed.operation.lower()}",
             {
                 "entity_type": name,
-                "entity_id": _key(changed),
+                "entity_id": key,
                 "user_id": call.values["user_id"],
-                "metadata": _metadata(changed),
+                # As Postgres has written it: values are not taken apart only to be put together again.
+                "metadata": metadata | sides,
             },
         )
 
 
-def _key(changed: Changed) -> str:
-    row = msgspec.json.decode(changed.new or changed.old or "{}")
-    return ",".join(str(row[column]) for column in KEYS.get(changed.table_name, ("id",)))
-
-
-def _metadata(changed: Changed) -> dict[str, Any]:
-    sides = {"old": changed.old, "new": changed.new}
-    return {
-        "table": changed.table_name,
-        "operation": changed.operation,
-        "txid": changed.txid,
-        # As Postgres has written it: it is not taken apart only to be put together again.
-        **{side: msgspec.Raw(text.encode()) for side, text in sides.items() if text is not None},
-    }
+def _text(value: msgspec.Raw) -> str:
+    return bytes(value).decode().strip('"')
 
 
 @dataclass(slots=True)

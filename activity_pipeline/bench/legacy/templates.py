@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from psycopg import sql
 
@@ -47,7 +47,7 @@ def make_templates(servers: Servers, *, operations: int) -> int:
         connection.execute(SQL["multiply"], {"times": PAST})
         connection.execute(SQL["age"])
         connection.execute(SQL["settle"])
-        row = connection.execute(SQL["audit_size"]).fetchone()
+        row = connection.execute(SQL["audit_size"], {"since": datetime.now(UTC)}).fetchone()
     with connect(stack.postgres_dsn) as admin:
         copy = sql.SQL(SQL["copy"])
         admin.execute(copy.format(name=sql.Identifier(WITHOUT), template=sql.Identifier(WITH_TRIGGERS)))
@@ -57,4 +57,4 @@ def make_templates(servers: Servers, *, operations: int) -> int:
         install(connection)
         for phase in plan.phases:
             list(drop_phase(connection, phase, {}, Patience(timedelta(seconds=10))))
-    return int(row[0]) if row else 0
+    return int(row[1]) if row else 0

@@ -26,8 +26,10 @@ cross join generate_series(1, %(times)s) as n
 vacuum (analyze)
 
 -- name: audit_size
--- What the audit table holds, and what that takes with its indexes.
-select count(*), pg_total_relation_size('app.audit_logs') from app.audit_logs
+-- What the audit table holds, since when, and what that takes with its indexes.
+select
+    count(*) filter (where created_at >= %(since)s), count(*), pg_total_relation_size('app.audit_logs')
+from app.audit_logs
 
 -- name: shop_events
 -- How many events of changes have arrived.

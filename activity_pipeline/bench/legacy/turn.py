@@ -30,6 +30,9 @@ from activity_pipeline.producer import ActivityLogger
 
 PATIENCE_S = 120.0
 POLL_S = 0.1
+RECENT = timedelta(hours=1)
+"""A turn is shorter; what there was before is a day older."""
+
 OLD_DAYS = 45
 
 
@@ -81,7 +84,8 @@ class Turn:
         stored: Events that have arrived.
         telling_s: How long telling took, each time, sorted.
         parity: Changes matched, missing, extra and different; none where there is nothing to compare.
-        audit_row_bytes: Bytes an audit row, with indexes; 0 without triggers.
+        audit_rows: Audit rows that were written.
+        audit_row_bytes: Bytes of each, with indexes.
     """
 
     seconds: list[float]
@@ -90,6 +94,7 @@ class Turn:
     stored: int
     telling_s: list[float]
     parity: dict[str, int] | None
+    audit_rows: int
     audit_row_bytes: float
 
 
@@ -104,7 +109,7 @@ def take_turn(servers: Servers, side: Side, pace: Pace, *, seed: int) -> Turn:
             before = read_usage(admin)
             done = work(dsn, pace, seed=seed)
             usage = read_usage(admin).since(before)
-            return Turn(sorted(done.seconds), usage, 0, 0, [], None, _audit_row_bytes(dsn))
+            return Turn(sorted(done.seconds), usage, 0, 0, [], None, *_audited(dsn))
         with (
             connect(dsn) as ours,
             tempfile.TemporaryDirectory() as folder,
@@ -124,9 +129,8 @@ def take_turn(servers: Servers, side: Side, pace: Pace, *, seed: int) -> Turn:
             stored = _count(ours, "shop_events")
         with connect(dsn) as ours:
             parity = _parity(dsn, ours) if side.template == WITH_TRIGGERS else None
-        size = _audit_row_bytes(dsn) if side.template == WITH_TRIGGERS else 0.0
-    told = teller.told - warm
-    return Turn(sorted(done.seconds), usage, told, stored - warm, sorted(teller.seconds), parity, size)
+        told, audited = teller.told - warm, _audited(dsn)
+    return Turn(sorted(done.seconds), usage, told, stored - warm, sorted(teller.seconds), parity, *audited)
 
 
 def work(dsn: str, pace: Pace, *, seed: int, teller: OutboxTeller | QueueTeller | None = None) -> Done:
@@ -235,11 +239,11 @@ def _parity(dsn: str, ours: Statements) -> dict[str, int]:
     now = datetime.now(UTC)
     with connect(dsn) as application:
         scope = read_scope(application, OVERRIDES)
-        hour = timedelta(hours=1)
-        return compare(application, ours, scope, now - hour, now + hour).totals
+        return compare(application, ours, scope, now - RECENT, now + RECENT).totals
 
 
-def _audit_row_bytes(dsn: str) -> float:
+def _audited(dsn: str) -> tuple[int, float]:
+    """Return how many audit rows were written, and the bytes of each with its indexes."""
     with connect(dsn) as connection:
-        row = connection.execute(SQL["audit_size"]).fetchone()
-    return row[1] / row[0] if row and row[0] else 0.0
+        row = connection.execute(SQL["audit_size"], {"since": datetime.now(UTC) - RECENT}).fetchone()
+    return (int(row[0]), row[2] / row[1]) if row and row[1] else (0, 0.0)
