@@ -12,6 +12,7 @@ from activity_pipeline.defs.hot.assets import hot_events, sealed_days
 from activity_pipeline.defs.ingest.assets import drained_events, few_dead_letters, ledger_closes
 from activity_pipeline.defs.ingest.sensors import queue_backlog
 from activity_pipeline.defs.jobs import JOBS, SCHEDULES
+from activity_pipeline.defs.legacy import assets as legacy
 from activity_pipeline.defs.metrics.assets import metrics, no_metrics_gap, no_stale_metrics
 from activity_pipeline.defs.resources import Pipeline
 
@@ -31,6 +32,7 @@ def activity_pipeline() -> dg.Definitions:
             verified_archive,
             metrics,
             anomalies_daily,
+            *legacy.ASSETS,
         ],
         asset_checks=[
             ledger_closes,
@@ -42,9 +44,10 @@ def activity_pipeline() -> dg.Definitions:
             no_stale_metrics,
             no_metrics_gap,
             nothing_unusual,
+            *legacy.CHECKS,
         ],
-        jobs=JOBS,
-        schedules=SCHEDULES,
+        jobs=[*JOBS, *legacy.JOBS],
+        schedules=[*SCHEDULES, *legacy.SCHEDULES],
         sensors=[queue_backlog, automation, run_failed, watch],
         # Steps run in the run's own process: one more for each would take longer than most steps do.
         executor=dg.in_process_executor,

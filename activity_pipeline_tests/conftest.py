@@ -21,6 +21,7 @@ import redis
 
 from activity_pipeline.archive import ArchiveStore
 from activity_pipeline.archive.files.known import KnownEvents
+from activity_pipeline.bench.legacy.application import create_application
 from activity_pipeline.events.frame import Frame
 from activity_pipeline.hot.connection import BulkConnection, Statements, connect, connect_bulk
 from activity_pipeline.hot.ledger import Ledger, read_ledger
@@ -204,6 +205,18 @@ def running(settings: Settings) -> Iterator[Running]:
     """A pipeline with an empty queue, database and archive."""
     with open_running(settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def legacy_template(databases: Databases) -> str:
+    """The name of a database with the application of sql/legacy and our tables beside its own."""
+    name = "template_legacy"
+    with connect(databases.stack.postgres_dsn) as admin:
+        admin.execute(f"create database {name}")
+    with connect(databases.stack.postgres_dsn_for(name)) as connection:
+        migrate(connection)
+        create_application(connection)
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from activity_pipeline.events.days import today
 from activity_pipeline.hot.connection import Statements
+from activity_pipeline.hot.coverage import Bypass, read_bypasses
 from activity_pipeline.hot.days import list_days
 from activity_pipeline.hot.judgements import Anomaly, list_anomalies
 from activity_pipeline.hot.ledger import Ledger, read_ledger
@@ -39,6 +40,7 @@ class Overview:
         stale_anomalies: Days but today that are to be judged anew.
         anomalies: Those of the last days that nobody has muted or acknowledged.
         paces: How long operations took lately, slow ones first.
+        bypasses: Changes of the last day, in tables without audit triggers, that no event tells of.
     """
 
     at: datetime
@@ -52,6 +54,7 @@ class Overview:
     stale_anomalies: list[date]
     anomalies: list[Anomaly]
     paces: list[Pace]
+    bypasses: list[Bypass]
 
     @property
     def is_well(self) -> bool:
@@ -80,4 +83,5 @@ def look(settings: Settings, statements: Statements) -> Overview:
         stale_anomalies=[day for day in stale_days(statements, "anomalies") if day < now],
         anomalies=[each for each in anomalies if not each.muted and not each.acknowledged_by],
         paces=paces(read_hours(statements, at - LOOKED_AT), thresholds, now=at),
+        bypasses=read_bypasses(statements, datetime.now(UTC) - timedelta(days=1)),
     )

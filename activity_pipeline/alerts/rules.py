@@ -88,6 +88,7 @@ def concerns(seen: Overview, limits: Limits, dagster: FromDagster | None = None)
         *_of_the_queue(seen, limits),
         *_of_the_days(seen),
         *_of_the_operations(seen, limits),
+        *_of_the_bypasses(seen),
     ]
     if dagster is not None:
         found += [failed_job(job) for job in dagster.failed]
@@ -162,3 +163,20 @@ def _of_the_days(seen: Overview) -> list[Concern]:
         alert = Alert("The archive's gate is shut", body, "critical")
         found.append(Concern("archive/gate", "archive gate", alert, SOME_HOURS))
     return found
+
+
+def _of_the_bypasses(seen: Overview) -> list[Concern]:
+    return [
+        Concern(
+            f"legacy/bypass/{bypass.table_name}",
+            "legacy bypass",
+            Alert(
+                f"Changes of {bypass.table_name} are in no event",
+                f"{'Up to ' if bypass.method == 'statistics' else ''}{bypass.rows:,} rows of the last day; "
+                "its audit triggers are gone. Look at `activity-pipeline legacy sentinel`.",
+                "warning" if bypass.method == "statistics" else "critical",
+            ),
+            timedelta(),
+        )
+        for bypass in seen.bypasses
+    ]

@@ -205,6 +205,37 @@ def query(
     _show(context, measure_query(plan, say=_say), as_json=as_json)
 
 
+@bench.command("legacy")
+@click.option("--quick", is_flag=True, help="Small sizes: three to five minutes.")
+@click.option("--operations", type=click.IntRange(100), help="Of a turn.")
+@click.option("--clients", type=click.IntRange(1), help="Who work at once.")
+@click.option("--rounds", type=click.IntRange(1), help="Turns of each side.")
+@json_option
+@click.pass_context
+def legacy_(
+    context: click.Context,
+    /,
+    quick: bool,
+    operations: int | None,
+    clients: int | None,
+    rounds: int | None,
+    as_json: bool,
+) -> None:
+    """Measure what leaving audit triggers saves: no auditing, triggers, both, after the cutover.
+
+    Exit 1 off a target.
+
+    Example: activity-pipeline bench legacy --quick
+    """
+    from dataclasses import replace
+
+    from activity_pipeline.bench.legacy.measure import QUICK, Plan, measure_legacy
+
+    said = {"operations": operations, "clients": clients, "rounds": rounds}
+    plan = replace(QUICK if quick else Plan(), **{name: value for name, value in said.items() if value})
+    _show(context, measure_legacy(plan, say=_say), as_json=as_json)
+
+
 def _say(message: str) -> None:
     if sys.stderr.isatty():
         click.echo(message, err=True)

@@ -92,9 +92,9 @@ def settle_looks(connection: Statements, before: datetime) -> int:
     for look in waiting:
         series = (look.table_name, look.since)
         until, events = counted.get(series, (look.counted_until, look.counted))
-        events += _count(connection, look.table_name, until, look.looked_at)
+        events += _count(connection, look, until)
         if events < look.changes:
-            events = _count(connection, look.table_name, look.since, look.looked_at)
+            events = _count(connection, look, look.since)
         counted[series] = (look.looked_at, events)
         connection.execute(
             _SQL["settle"],
@@ -103,9 +103,12 @@ def settle_looks(connection: Statements, before: datetime) -> int:
     return len(waiting)
 
 
-def _count(connection: Statements, table_name: str, after: datetime, until: datetime) -> int:
-    names = {"table_name": table_name, "bare_name": table_name.partition(".")[2]}
-    span = {"after": after + SLACK, "until": until + SLACK}
+def _count(connection: Statements, look: Unsettled, after: datetime) -> int:
+    names = {"table_name": look.table_name, "bare_name": look.table_name.partition(".")[2]}
+    span = {
+        "after": after if after == look.since else after + SLACK,
+        "until": look.looked_at + SLACK,
+    }
     row = connection.execute(_SQL["count_events"], {**names, **span}).fetchone()
     if row is None:
         raise AssertionError("an aggregate without group by returns one row")

@@ -17,7 +17,7 @@ delete from activity_legacy_coverage where looked_at < %(before)s
 -- Looks whose events have had time to arrive, with what was counted until the look before.
 select
     c.table_name, c.looked_at, c.method, c.since, c.counter, c.changes,
-    p.looked_at as counted_until, p.events as counted
+    case when p.events = 0 then c.since else p.looked_at end as counted_until, p.events as counted
 from activity_legacy_coverage as c
 join lateral (
     select looked_at, events from activity_legacy_coverage as p

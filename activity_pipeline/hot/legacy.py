@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 
 from psycopg.rows import class_row
 
@@ -13,6 +13,8 @@ from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
+EVERYTHING = "*"
+"""The name under which all tables of a day are kept together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,34 @@ class Parity:
     def is_full(self) -> bool:
         """Whether nothing is missing, extra or different."""
         return not (self.missing or self.extra or self.different)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A table's figures of one day; see `Parity`."""
+
+    table_name: str
+    matched: int
+    missing: int
+    extra: int
+    different: int
+
+
+def keep_compared(
+    connection: Statements, day: date, compared: Sequence[Compared], judged_until: datetime
+) -> None:
+    """Keep what was compared of a day instead of what was known of it.
+
+    Args:
+        connection: To the events.
+        day: The UTC day.
+        compared: By table, and EVERYTHING.
+        judged_until: Until when changes were compared.
+    """
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(_SQL["forget"], {"day": day})
+        rows = [{"day": day, "judged_until": judged_until, **asdict(each)} for each in compared]
+        cursor.executemany(_SQL["keep"], rows)
 
 
 def read_parity(connection: Statements, first: date, last: date) -> dict[str, Parity]:

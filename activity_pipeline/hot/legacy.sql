@@ -13,3 +13,12 @@ select
 from activity_legacy_parity
 where day between %(first)s and %(last)s
 group by table_name
+
+-- name: forget
+-- What is known of a day is compared anew.
+delete from activity_legacy_parity where day = %(day)s
+
+-- name: keep
+-- A table's day, until when it was compared.
+insert into activity_legacy_parity (day, table_name, matched, missing, extra, different, checked_at)
+values (%(day)s, %(table_name)s, %(matched)s, %(missing)s, %(extra)s, %(different)s, %(judged_until)s)

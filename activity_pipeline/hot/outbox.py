@@ -162,6 +162,12 @@ def lines_waiting(connection: Statements) -> Iterator[bytes]:
             yield line.encode()
 
 
+def oldest_waiting_s(connection: Statements) -> float:
+    """Return for how long the oldest row has waited, in seconds; 0 where none does, or there is no outbox."""
+    row = connection.execute(_SQL["exists"]).fetchone()
+    return read_waiting(connection, limit=1).oldest_s if row and row[0] else 0.0
+
+
 def read_waiting(connection: Statements, *, limit: int) -> Waiting:
     """Look at an outbox without locking anything.
 

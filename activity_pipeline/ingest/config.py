@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from activity_pipeline.events.model import Rules
 from activity_pipeline.settings import Settings, split_list
 
+GATHER_ROWS = 1_000
+"""A batch of fewer events costs Postgres more for itself than for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class DrainConfig:
@@ -22,6 +25,7 @@ class DrainConfig:
         batch_rows: Events that one transaction aims at.
         budget_s: Longest time to go on while events keep coming, seconds.
         idle_s: How long a stream or an outbox must stay empty before the drain ends, seconds.
+        gather_s: How long to let events gather after a batch of fewer than GATHER_ROWS, seconds.
     """
 
     redis_url: str
@@ -33,6 +37,7 @@ class DrainConfig:
     batch_rows: int = 50_000
     budget_s: float = 3600.0
     idle_s: float = 0.0
+    gather_s: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings) -> DrainConfig:

@@ -43,6 +43,9 @@ PING_S = 5.0
 IDLE_S = 1.0
 """How long a drain's connections stay open after its last event."""
 
+GATHER_S = 0.2
+"""How long events gather after a small batch: a hundred of them a second cost a commit each otherwise."""
+
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
 
@@ -67,7 +70,7 @@ def follow(
     Returns:
         What it did in all its time.
     """
-    own = replace(config, idle_s=IDLE_S, budget_s=report_interval_s)
+    own = replace(config, idle_s=IDLE_S, budget_s=report_interval_s, gather_s=GATHER_S)
     with reporting(reporter, report_interval_s):
         return _Follower(own, known_in_archive, reporter, stop).run()
 

@@ -23,7 +23,7 @@ from activity_pipeline.hot.batch import OUTBOX, Batch, Stored
 from activity_pipeline.hot.connection import BulkConnection, Statements, connect, gave_way, open_hot
 from activity_pipeline.hot.outbox import OutboxRow, claim_rows, open_outbox, read_waiting, refused_before
 from activity_pipeline.hot.writer import KnownInArchive
-from activity_pipeline.ingest.config import DrainConfig
+from activity_pipeline.ingest.config import GATHER_ROWS, DrainConfig
 from activity_pipeline.ingest.decode import decode_entries
 from activity_pipeline.ingest.reader import MAX_BATCH_BYTES
 from activity_pipeline.ingest.report import DrainReport
@@ -78,13 +78,15 @@ class OutboxDrain:
     def _until_idle(self, outbox: BulkConnection, sink: BulkConnection, statements: Statements) -> None:
         started = last_row = time.monotonic()
         while time.monotonic() - started < self.config.budget_s and not self.stop.is_set():
-            since = time.perf_counter()
+            since, received = time.perf_counter(), self.report.received
             stored = self._measured_batch(outbox, sink, statements)
             if stored is None:
                 continue
             if stored:
                 last_row = time.monotonic()
                 self.report.seconds += time.perf_counter() - since
+                if self.report.received - received < GATHER_ROWS:
+                    self.stop.wait(self.config.gather_s)
             elif time.monotonic() - last_row >= self.config.idle_s:
                 break
             else:

@@ -21,7 +21,7 @@ from activity_pipeline.hot.batch import Batch, Stored
 from activity_pipeline.hot.connection import BulkConnection, Statements, gave_way, open_hot
 from activity_pipeline.hot.offsets import read_offsets
 from activity_pipeline.hot.writer import KnownInArchive, claim_shard
-from activity_pipeline.ingest.config import DrainConfig
+from activity_pipeline.ingest.config import GATHER_ROWS, DrainConfig
 from activity_pipeline.ingest.reader import ReadBatch, Reader
 from activity_pipeline.ingest.report import DrainReport
 from activity_pipeline.operations import measured
@@ -71,9 +71,11 @@ class ShardDrain:
                 read = read or reader.take()
                 if read is not None and self._stored(read, statements, bulk):
                     trim_through(client, self.shard, EntryId(read.batch.through))
-                    read = None
+                    is_small, read = read.batch.received < GATHER_ROWS, None
                     self.report.seconds += time.perf_counter() - since
                     last_event = time.monotonic()
+                    if is_small:
+                        self.stop.wait(self.config.gather_s)
                     continue
                 if time.monotonic() - last_event >= self.config.idle_s:
                     break

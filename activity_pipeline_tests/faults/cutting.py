@@ -34,14 +34,16 @@ def restore_and_die(dsn: str, number: int, crash: str) -> None:
         list(rollback(application, number))
 
 
-def to_and_fro(dsn: str, plan: Plan, number: int) -> None:
+def to_and_fro(
+    dsn: str, plan: Plan, number: int, ours_dsn: str | None = None, *, allow_idle: bool = False
+) -> None:
     """Do a phase and undo it until killed."""
     while True:
-        _cut(dsn, plan, number)
+        _cut(dsn, plan, number, ours_dsn, allow_idle=allow_idle)
         with connect(dsn) as application:
             list(rollback(application, number))
 
 
-def _cut(dsn: str, plan: Plan, number: int) -> None:
-    with connect(dsn) as application, connect(dsn) as ours:
-        list(cutover(application, Request(plan, number, WINDOW), StoredParity(ours)))
+def _cut(dsn: str, plan: Plan, number: int, ours_dsn: str | None = None, *, allow_idle: bool = False) -> None:
+    with connect(dsn) as application, connect(ours_dsn or dsn) as ours:
+        list(cutover(application, Request(plan, number, WINDOW, allow_idle), StoredParity(ours)))

@@ -14,10 +14,10 @@ from activity_pipeline.legacy.cutover import read_dropped
 from activity_pipeline.legacy.plan import Plan
 from activity_pipeline_tests.faults.children import READY_S, kill, start
 from activity_pipeline_tests.faults.cutting import CRASHES, cut_and_die, restore_and_die, to_and_fro
-from activity_pipeline_tests.integration.legacy.conftest import Legacy, legacy_dsn, legacy_template
+from activity_pipeline_tests.integration.legacy.conftest import Legacy, legacy_dsn
 from activity_pipeline_tests.waiting import wait_for
 
-__all__ = ["legacy_dsn", "legacy_template"]
+__all__ = ["legacy_dsn"]
 OTHERS = "select count(*) from pg_stat_activity where datname = current_database()"
 pytestmark = pytest.mark.faults
 

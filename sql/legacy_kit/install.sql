@@ -28,20 +28,20 @@ comment on column activity_legacy.steps.trigger_name is 'Name of the trigger';
 comment on column activity_legacy.steps.trigger is 'All that is needed to make it again';
 comment on column activity_legacy.steps.gate is 'What the parity was when it was dropped';
 
-create function activity_legacy.uncount(counted regclass) returns void language plpgsql
+create function activity_legacy.uncount(target regclass) returns void language plpgsql
 set search_path = '' as $$
 declare
     event text;
 begin
     foreach event in array array['insert', 'update', 'delete'] loop
         if exists (
-            select from pg_trigger where tgrelid = counted and tgname = 'activity_legacy_' || event
+            select from pg_trigger where tgrelid = target and tgname = 'activity_legacy_' || event
         ) then
-            execute format('drop trigger %I on %s', 'activity_legacy_' || event, counted);
+            execute format('drop trigger %I on %s', 'activity_legacy_' || event, target);
         end if;
     end loop;
     if to_regclass('activity_legacy.counted') is not null then
-        delete from activity_legacy.counted where relation = counted;
+        delete from activity_legacy.counted where relation = target;
     end if;
 end $$;
 comment on function activity_legacy.uncount(regclass) is 'No longer counts the changes of a table';

@@ -30,22 +30,22 @@ begin
 end $$;
 comment on function activity_legacy.count_changes() is 'Counts the rows of a statement';
 
-create or replace function activity_legacy.count(counted regclass) returns void language plpgsql
+create or replace function activity_legacy.count(target regclass) returns void language plpgsql
 set search_path = '' as $$
 declare
     event text;
 begin
     foreach event in array array['insert', 'update', 'delete'] loop
         if not exists (
-            select from pg_trigger where tgrelid = counted and tgname = 'activity_legacy_' || event
+            select from pg_trigger where tgrelid = target and tgname = 'activity_legacy_' || event
         ) then
             execute format(
                 'create trigger %I after %s on %s referencing %s table as affected '
                 'for each statement execute function activity_legacy.count_changes()',
-                'activity_legacy_' || event, event, counted, case event when 'delete' then 'old' else 'new' end
+                'activity_legacy_' || event, event, target, case event when 'delete' then 'old' else 'new' end
             );
         end if;
     end loop;
-    insert into activity_legacy.counted (relation, rows) values (counted, 0) on conflict do nothing;
+    insert into activity_legacy.counted (relation, rows) values (target, 0) on conflict do nothing;
 end $$;
 comment on function activity_legacy.count(regclass) is 'Counts the changes of a table from now on';

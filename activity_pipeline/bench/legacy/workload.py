@@ -1,8 +1,7 @@
-"""What people and machines do in the application of sql/legacy, the same for the same seed.
+"""The workload of the application of sql/legacy, the same for the same seed.
 
-Every operation is a transaction; some fail, some are rolled back, some lose a savepoint, some replicate.
-Connections are used again by whoever comes next, as behind PgBouncer: what a transaction says of its user
-ends with it.
+Some operations fail, some are rolled back, some lose a savepoint, some replicate. Connections are used
+again by whoever comes next, as behind PgBouncer: what a transaction says of its user ends with it.
 """
 
 from __future__ import annotations
@@ -14,67 +13,26 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from typing import Protocol
 
 import psycopg
 
+from activity_pipeline.bench.legacy.operations import OPERATIONS, SQL, Call, UndoneError, World, jobs
 from activity_pipeline.hot.connection import Statements, connect
-from activity_pipeline.hot.queries import load_queries
 
-_SQL = load_queries(__file__)
 SIZES = {"users": 200, "products": 100, "projects": 50}
 
 
-class _UndoneError(Exception):
-    """A person changes their mind."""
+class Teller(Protocol):
+    """The service calls of the application."""
 
+    def within(self, call: Call) -> None:
+        """Be called at the end of an operation's transaction, within it."""
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """Who and what there is.
-
-    Attributes:
-        users: Ids of people.
-        products: Ids and prices.
-        tasks: Ids.
-    """
-
-    users: Sequence[UUID]
-    products: Sequence[tuple[int, Decimal]]
-    tasks: Sequence[int]
-
-
-@dataclass(slots=True)
-class Call:
-    """One operation: a transaction that begins, and what it is about.
-
-    Attributes:
-        connection: In the transaction.
-        chance: Of this operation alone.
-        world: Who and what there is.
-        values: What its statements are given.
-    """
-
-    connection: Statements
-    chance: random.Random
-    world: World
-    values: dict[str, Any]
-
-    def run(self, *names: str, **more: Any) -> Any:
-        """Run named statements; return the first column of the last one's row."""
-        self.values |= more
-        for name in names:
-            cursor = self.connection.execute(_SQL[name], self.values)
-        row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
-
-
-Log = Callable[[Call, str], None]
-"""Called at the end of an operation's transaction, within it: where a service call would be."""
+    def after(self, call: Call) -> None:
+        """Be called once it has committed."""
 
 
 @dataclass(slots=True)
@@ -90,97 +48,16 @@ class Done:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def order(call: Call) -> None:
-    """Somebody buys something."""
-    lines = call.chance.sample(call.world.products, k=call.chance.randint(1, 4))
-    total = sum(price for _, price in lines)
-    call.values["order_id"] = call.run("place_order", total=total)
-    for product_id, price in sorted(lines):
-        call.run("add_item", "take_stock", product_id=product_id, price=price, quantity=1)
-    call.run("pay", "mark_paid", reference=f"ref-{call.chance.randrange(10**9)}")
-
-
-def profile(call: Call) -> None:
-    """Somebody edits who they are."""
-    call.run("edit_user", "save_profile", name=f"Name {call.chance.randrange(10**6)}")
-
-
-def work(call: Call) -> None:
-    """Somebody moves a task, and says so."""
-    call.run("edit_task", "comment", state=call.chance.choice(["doing", "review", "done"]))
-
-
-def upload(call: Call) -> None:
-    """Somebody uploads a file."""
-    call.run("upload", name=f"file-{call.chance.randrange(10**9)}", size_bytes=call.chance.randrange(10**7))
-
-
-def tidy(call: Call) -> None:
-    """Somebody takes a comment back."""
-    call.run("delete_comment")
-
-
-def reprice(call: Call) -> None:
-    """A bulk update, as raw SQL."""
-    call.run("reprice", slice=call.chance.randrange(10))
-
-
-def jobs(call: Call) -> None:
-    """Machinery without a user."""
-    call.run("queue_job", "run_jobs", kind="digest")
-
-
-def failing(call: Call) -> None:
-    """The database refuses the second statement, and with it the first."""
-    call.run("edit_user", "oversell", name="never", product_id=call.world.products[0][0])
-
-
-def undone(call: Call) -> None:
-    """The application changes its mind."""
-    call.run("edit_user", name="never")
-    raise _UndoneError
-
-
-def savepoint(call: Call) -> None:
-    """A part is rolled back, the rest is not."""
-    call.run("edit_user", name=f"Kept {call.chance.randrange(10**6)}")
-    with contextlib.suppress(psycopg.errors.CheckViolation), call.connection.transaction():
-        call.run("comment", "oversell", product_id=call.world.products[0][0])
-
-
-def replicated(call: Call) -> None:
-    """A change that arrives by replication."""
-    call.run("replicate", "edit_task", state="replicated")
-
-
-OPERATIONS: Mapping[Callable[[Call], None], int] = {
-    order: 25,
-    profile: 20,
-    work: 25,
-    upload: 10,
-    tidy: 3,
-    reprice: 2,
-    jobs: 8,
-    failing: 2,
-    undone: 2,
-    savepoint: 2,
-    replicated: 1,
-}
-"""How often each happens, in percent."""
-USER_FACING = {order: 30, profile: 25, work: 30, upload: 15}
-"""What people wait for, and what always commits."""
-
-
 def populate(connection: Statements, *, seed: int = 0) -> World:
     """Make people, products and projects, unless they are there; return them."""
-    if not connection.execute(_SQL["users"]).fetchone():
+    if not connection.execute(SQL["users"]).fetchone():
         with connection.transaction():
             for name in ("make_users", "make_products", "make_projects"):
-                connection.execute(_SQL[name], {"seed": str(seed), **SIZES})
+                connection.execute(SQL[name], {"seed": str(seed), **SIZES})
     return World(
-        [row[0] for row in connection.execute(_SQL["users"])],
-        connection.execute(_SQL["products"]).fetchall(),
-        [row[0] for row in connection.execute(_SQL["tasks"])],
+        [row[0] for row in connection.execute(SQL["users"])],
+        connection.execute(SQL["products"]).fetchall(),
+        [row[0] for row in connection.execute(SQL["tasks"])],
     )
 
 
@@ -192,7 +69,8 @@ def run_workload(
     connections: int | None = None,
     seed: int = 0,
     mix: Mapping[Callable[[Call], None], int] = OPERATIONS,
-    log: Log | None = None,
+    teller: Teller | None = None,
+    per_s: float | None = None,
 ) -> Done:
     """Let clients do so many operations in all; which ones, and with what, follows from the seed.
 
@@ -203,7 +81,8 @@ def run_workload(
         connections: That they share; default: one each.
         seed: Of all chance.
         mix: How often each operation happens, as weights.
-        log: The service call, within each transaction.
+        teller: The service calls; without one nothing is told.
+        per_s: How many operations a second are begun, as far as clients are free; default: as many as can be.
     """
     with connect(dsn) as connection:
         world = populate(connection, seed=seed)
@@ -222,9 +101,11 @@ def run_workload(
                     found = next(numbers, None)
                 if found is None:
                     return
+                if per_s is not None:
+                    time.sleep(max(started + found[0] / per_s - time.monotonic(), 0))
                 connection = pool.get()
                 try:
-                    outcome, seconds = _operate(connection, world, seed, *found, log=log)
+                    outcome, seconds = _operate(connection, world, seed, *found, teller=teller)
                 finally:
                     pool.put(connection)
                 with lock:
@@ -232,6 +113,7 @@ def run_workload(
                     if seconds is not None:
                         done.seconds.append(seconds)
 
+        started = time.monotonic()
         threads = [threading.Thread(target=client) for _ in range(clients)]
         for thread in threads:
             thread.start()
@@ -247,7 +129,7 @@ def _operate(
     number: int,
     operation: Callable[[Call], None],
     *,
-    log: Log | None,
+    teller: Teller | None,
 ) -> tuple[str, float | None]:
     chance = random.Random(f"{seed}/{number}")  # noqa: S311
     user_id = chance.choice(world.users)
@@ -260,18 +142,21 @@ def _operate(
         "details": json.dumps({"number": number, "note": "x" * chance.randrange(200)}),
         "text": f"Text {number} " + "word " * chance.randrange(30),
     }
-    call = Call(connection, chance, world, values)
+    call = Call(connection, chance, world, values, is_told=teller is not None)
     name = operation.__name__
     for _ in range(5):
         started = time.perf_counter()
         try:
             with connection.transaction():
                 if operation is not jobs:
-                    call.run("session")
+                    call.look("session")
+                call.changes.clear()
                 operation(call)
-                if log is not None:
-                    log(call, name)
-        except _UndoneError:
+                if teller is not None:
+                    teller.within(call)
+            if teller is not None:
+                teller.after(call)
+        except UndoneError:
             return f"{name}, rolled back", None
         except psycopg.errors.CheckViolation:
             return f"{name}, refused", None

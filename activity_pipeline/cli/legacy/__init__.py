@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from activity_pipeline.cli.legacy import cutover, history, inventory, plan, sentinel, status
+from activity_pipeline.cli.legacy import compare, cutover, history, inventory, plan, sentinel, status
 
 
 @click.group()
@@ -15,6 +15,7 @@ def legacy() -> None:
 for command in (
     *inventory.COMMANDS,
     *plan.COMMANDS,
+    *compare.COMMANDS,
     *cutover.COMMANDS,
     *sentinel.COMMANDS,
     *status.COMMANDS,

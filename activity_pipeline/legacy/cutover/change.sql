@@ -15,5 +15,5 @@ select set_config('search_path', '', true)
 lock table {relation} in access exclusive mode
 
 -- name: uncount
--- What counts its changes goes with the last trigger that is back.
+-- What counts its changes goes once the triggers that matter are back.
 select activity_legacy.uncount(%(relation)s::regclass)

@@ -10,7 +10,7 @@ from typing import Protocol
 from activity_pipeline.errors import ParityError
 from activity_pipeline.events.days import ONE_DAY
 from activity_pipeline.hot.connection import Statements
-from activity_pipeline.hot.legacy import Parity, read_parity
+from activity_pipeline.hot.legacy import EVERYTHING, Parity, read_parity
 
 Window = tuple[date, date]
 
@@ -47,6 +47,9 @@ def faults(
     compared = {day for each in found.values() for day in each.days}
     days = [date.fromordinal(n) for n in range(window[0].toordinal(), window[1].toordinal() + 1)]
     shut = {day.isoformat(): "was not compared" for day in days if day not in compared}
+    if together := found.get(EVERYTHING):
+        unfinished = together.unfinished or ()
+        shut |= {day.isoformat(): "was compared before it was over" for day in unfinished}
     for name in tables:
         parity = found.get(name)
         if parity is None:

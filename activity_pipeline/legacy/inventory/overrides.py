@@ -13,6 +13,14 @@ An example, of which every part may be missing:
     [phases]                                # tables, * for any text; the first that fits
     user-facing = ["app.users", "app.user_*"]
     system = ["app.jobs"]
+
+    [compare]                               # what `legacy compare` makes of audit rows
+    ignored = { category = ["tracking"] }   # rows of redundant triggers, by the value of a column
+    ignored_columns = ["app.users.avatar"]  # of the tables: no event tells them, * for any text
+    sources = ["shop"]                      # the events of this application alone
+
+    [compare.columns]                       # of the audit table, where their names say nothing
+    transaction = "tx"                      # also: table, schema, operation, key, time, old, new
 """
 
 from __future__ import annotations
@@ -32,6 +40,24 @@ Phase = Literal["redundant", "user-facing", "system", "rest"]
 PHASES: tuple[Phase, ...] = ("redundant", "user-facing", "system", "rest")
 
 
+class CompareRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is said of the comparison.
+
+    Attributes:
+        ignored: Audit rows that no event is asked for: values by column of the audit table.
+        ignored_columns: Patterns of schema.table.column whose values are not compared.
+        sources: Sources of the application's events; empty for all.
+        columns: Columns of the audit table by what they say.
+    """
+
+    ignored: dict[str, tuple[str, ...]] = {}
+    ignored_columns: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    columns: dict[
+        Literal["transaction", "schema", "table", "operation", "key", "time", "old", "new"], str
+    ] = {}
+
+
 class Overrides(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file.
 
@@ -40,12 +66,14 @@ class Overrides(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         functions: What a function is, by schema.function.
         triggers: What a trigger is, by schema.table.trigger.
         phases: Patterns of tables by phase.
+        compare: How audit rows are compared with events.
     """
 
     audit_tables: tuple[str, ...] = ()
     functions: dict[str, Said] = {}
     triggers: dict[str, Said] = {}
     phases: dict[Literal["user-facing", "system", "rest"], tuple[str, ...]] = {}
+    compare: CompareRules = CompareRules()
 
     def phase_of(self, table_name: str) -> Phase | None:
         """Return the phase that the file puts a table into."""

@@ -15,7 +15,7 @@ import psycopg
 
 from activity_pipeline.errors import LegacyError, StoreBusyError
 from activity_pipeline.hot.connection import Statements
-from activity_pipeline.hot.coverage import Look, Method, keep_looks, newest_looks, settle_looks
+from activity_pipeline.hot.coverage import SLACK, Look, Method, keep_looks, newest_looks, settle_looks
 from activity_pipeline.hot.queries import load_queries
 from activity_pipeline.legacy.cutover.steps import is_installed, read_dropped
 from activity_pipeline.settings import packaged
@@ -81,14 +81,17 @@ def look(application: Statements, ours: Statements, *, grace: timedelta = GRACE)
     looks = []
     _add_up(application)
     for table_name, relation in watched_tables(application).items():
+        begun = _value(application, _SQL["begun"])
         method, counter, at = _counter(application, relation)
         last = before.get(table_name)
         if last is None or last.method != method or counter < last.counter:
-            looks.append(Look(table_name, at, method, at, counter, 0, 0))
+            # Statistics come late: what is counted from now on may have happened a moment ago.
+            since = begun - SLACK if method == "statistics" else begun
+            looks.append(Look(table_name, at, method, since, counter, 0, 0))
         else:
             changes = last.changes + counter - last.counter
             looks.append(Look(table_name, at, method, last.since, counter, changes))
-    now = _now(application)
+    now = _value(application, _SQL["now"])
     keep_looks(ours, looks, now)
     settle_looks(ours, now - grace)
     return looks
@@ -108,12 +111,12 @@ def _counter(application: Statements, relation: str) -> tuple[Method, int, datet
     for method, query in methods:
         found = application.execute(query, {"relation": relation}).fetchone()
         if found:
-            return method, int(found[0]), _now(application)
+            return method, int(found[0]), _value(application, _SQL["now"])
     raise LegacyError(f"Postgres counts no changes of {relation}")
 
 
-def _now(application: Statements) -> datetime:
-    row = application.execute(_SQL["now"]).fetchone()
+def _value(application: Statements, query: LiteralString) -> datetime:
+    row = application.execute(query).fetchone()
     if row is None:
         raise AssertionError("a select without from returns one row")
     at: datetime = row[0]

@@ -35,3 +35,9 @@ select activity_legacy.uncount(%(relation)s::regclass)
 -- name: now
 -- The clock that events and changes are told apart by.
 select clock_timestamp()
+
+-- name: begun
+-- When what is under way has begun: it is counted at its commit, and its events are of before that.
+select least(clock_timestamp(), min(xact_start))
+from pg_stat_activity
+where datname = current_database() and backend_xid is not null and pid <> pg_backend_pid()

@@ -8,10 +8,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from activity_pipeline.bench.legacy.application import create_application
 from activity_pipeline.events.days import day_range, today
 from activity_pipeline.hot.connection import Statements, connect
-from activity_pipeline.hot.migrations import migrate
 from activity_pipeline.legacy.catalogue import read_triggers
 from activity_pipeline.legacy.cutover import Request, StoredParity, cutover, install, rollback
 from activity_pipeline.legacy.inventory import Inventory, Overrides, read_inventory
@@ -19,7 +17,6 @@ from activity_pipeline.legacy.plan import Plan, make_plan
 from activity_pipeline_tests.conftest import Databases
 from activity_pipeline_tests.schema import dump, programs
 
-TEMPLATE = "template_legacy"
 OVERRIDES = Overrides(
     functions={"app.history_row": "audit"},
     phases={
@@ -88,16 +85,6 @@ class Legacy:
     def back(self, *numbers: int) -> int:
         """Undo phases; return the triggers made again."""
         return sum(len(step.triggers) for n in numbers for step in rollback(self.application, n))
-
-
-@pytest.fixture(scope="session")
-def legacy_template(databases: Databases) -> str:
-    with connect(databases.stack.postgres_dsn) as admin:
-        admin.execute(f"create database {TEMPLATE}")
-    with connect(databases.stack.postgres_dsn_for(TEMPLATE)) as connection:
-        migrate(connection)
-        create_application(connection)
-    return TEMPLATE
 
 
 @pytest.fixture

@@ -77,11 +77,12 @@ update app.tasks set state = %(state)s, details = %(details)s::jsonb where id = 
 insert into app.task_comments (task_id, user_id, body) values (%(task_id)s, %(user_id)s, %(text)s)
 
 -- name: upload
--- A file with its first version.
-with made as (
-    insert into app.files (owner_id, name, size_bytes) values (%(user_id)s, %(name)s, %(size_bytes)s) returning id
-)
-insert into app.file_versions (file_id, number, sha256) select id, 1, md5(%(name)s) from made
+-- A file.
+insert into app.files (owner_id, name, size_bytes) values (%(user_id)s, %(name)s, %(size_bytes)s) returning id
+
+-- name: add_version
+-- And its first version.
+insert into app.file_versions (file_id, number, sha256) values (%(file_id)s, 1, md5(%(name)s))
 
 -- name: delete_comment
 -- The last comment of somebody.
@@ -108,3 +109,44 @@ update app.stock set quantity = -1 where product_id = %(product_id)s
 -- name: replicate
 -- As a replication would, for this transaction: most triggers do not fire.
 set local session_replication_role = replica
+
+-- name: told
+-- What a row was and is, for a service call: as Postgres 18 returns it with the change itself.
+txid_current(), tableoid::regclass::text,
+case when old.ctid is null then 'INSERT' when new.ctid is null then 'DELETE' else 'UPDATE' end,
+case when old.ctid is not null then to_jsonb(old)::text end,
+case when new.ctid is not null then to_jsonb(new)::text end
+
+-- name: queued_mail
+-- What the trigger on paid orders has queued.
+select txid_current(), 'app.email_queue', 'INSERT', null, to_jsonb(queued)::text
+from app.email_queue as queued
+where id = currval(pg_get_serial_sequence('app.email_queue', 'id'))
+
+-- name: told_take_stock
+-- With what it was: of a row that it has waited for, Postgres 18.4 returns an older `old` than was there.
+with locked as materialized (select * from app.stock where product_id = %(product_id)s for update)
+update app.stock as s set quantity = s.quantity - %(quantity)s from locked where s.product_id = locked.product_id
+returning txid_current(), 'app.stock', 'UPDATE', to_jsonb(locked)::text, to_jsonb(new)::text
+
+-- name: told_edit_user
+-- The same.
+with locked as materialized (select * from app.users where id = %(user_id)s for no key update)
+update app.users as u set name = %(name)s from locked where u.id = locked.id
+returning txid_current(), 'app.users', 'UPDATE', to_jsonb(locked)::text, to_jsonb(new)::text
+
+-- name: told_edit_task
+-- The same.
+with locked as materialized (select * from app.tasks where id = %(task_id)s for no key update)
+update app.tasks as t set state = %(state)s, details = %(details)s::jsonb from locked where t.id = locked.id
+returning txid_current(), 'app.tasks', 'UPDATE', to_jsonb(locked)::text, to_jsonb(new)::text
+
+-- name: told_reprice
+-- The same.
+with locked as materialized (select * from app.products where id %% 10 = %(slice)s order by id for no key update)
+update app.products as p set price = p.price + 1 from locked where p.id = locked.id
+returning txid_current(), 'app.products', 'UPDATE', to_jsonb(locked)::text, to_jsonb(new)::text
+
+-- name: lock_save_profile
+-- The same, for what cannot be joined.
+select from app.user_profiles where user_id = %(user_id)s for no key update

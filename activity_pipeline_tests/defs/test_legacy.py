@@ -1,0 +1,73 @@
+"""Parity and coverage as assets, where an application is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from activity_pipeline.bench.legacy.service import OutboxTeller
+from activity_pipeline.bench.legacy.workload import run_workload
+from activity_pipeline.defs.legacy.assets import full_parity, legacy_coverage, legacy_parity, no_bypass
+from activity_pipeline.defs.resources import Pipeline
+from activity_pipeline.hot.legacy import EVERYTHING, read_parity
+from activity_pipeline_tests.conftest import Running
+from activity_pipeline_tests.integration.legacy.comparing import begin
+from activity_pipeline_tests.integration.legacy.conftest import (
+    WINDOW,
+    Legacy,
+    legacy,
+    legacy_dsn,
+)
+
+__all__ = ["legacy", "legacy_dsn"]
+NAMES = """
+import json
+from activity_pipeline.definitions import activity_pipeline
+found = activity_pipeline()
+print(json.dumps([sorted(s.key.to_user_string() for s in found.resolve_all_asset_specs()),
+                  [s.name for s in found.schedules]]))
+"""
+
+
+def test_an_application_is_compared_and_watched(
+    legacy: Legacy, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(legacy)
+    run_workload(legacy.dsn, operations=5, clients=1, teller=OutboxTeller())
+    running.drain(outbox_dsn=legacy.dsn)
+    monkeypatch.setenv("ACTIVITY_LEGACY_DSN", legacy.dsn)
+    settings = running.settings
+    pipeline = Pipeline(
+        postgres_dsn=settings.postgres_dsn, redis_url=settings.redis_url, archive_url=settings.archive_url
+    )
+    result = dg.materialize(
+        [legacy_parity, legacy_coverage, full_parity, no_bypass], resources={"pipeline": pipeline}
+    )
+    assert result.success
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    assert EVERYTHING in read_parity(running.statements, *WINDOW), "yesterday was compared, at least"
+    running.statements.execute(
+        "update activity_legacy_parity set missing = 3 where table_name = %s", [EVERYTHING]
+    )
+    running.statements.execute(
+        "insert into activity_legacy_parity values (current_date, 'app.users', 1, 3, 0, 0, now())"
+        " on conflict (day, table_name) do update set missing = 3"
+    )
+    wrong = full_parity(pipeline)
+    assert isinstance(wrong, dg.AssetCheckResult)
+    assert not wrong.passed
+    assert wrong.severity is dg.AssetCheckSeverity.WARN
+
+
+def test_they_are_there_where_an_application_is_named() -> None:
+    environment = {**os.environ, "ACTIVITY_LEGACY_DSN": "postgresql://nowhere/app"}
+    command = [sys.executable, "-W", "ignore", "-c", NAMES]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assets, schedules = json.loads(said.stdout)
+    assert {"legacy/parity", "legacy/coverage"} <= set(assets)
+    assert "hourly_legacy" in schedules
