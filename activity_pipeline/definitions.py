@@ -13,6 +13,7 @@ from activity_pipeline.defs.ingest.assets import drained_events, few_dead_letter
 from activity_pipeline.defs.ingest.sensors import queue_backlog
 from activity_pipeline.defs.jobs import JOBS, SCHEDULES
 from activity_pipeline.defs.legacy import assets as legacy
+from activity_pipeline.defs.legacy import history
 from activity_pipeline.defs.metrics.assets import metrics, no_metrics_gap, no_stale_metrics
 from activity_pipeline.defs.resources import Pipeline
 
@@ -33,6 +34,7 @@ def activity_pipeline() -> dg.Definitions:
             metrics,
             anomalies_daily,
             *legacy.ASSETS,
+            *history.ASSETS,
         ],
         asset_checks=[
             ledger_closes,

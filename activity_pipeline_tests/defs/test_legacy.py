@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -13,8 +15,12 @@ import pytest
 from activity_pipeline.bench.legacy.service import OutboxTeller
 from activity_pipeline.bench.legacy.workload import run_workload
 from activity_pipeline.defs.legacy.assets import full_parity, legacy_coverage, legacy_parity, no_bypass
+from activity_pipeline.defs.legacy.history import legacy_history
 from activity_pipeline.defs.resources import Pipeline
+from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.legacy import EVERYTHING, read_parity
+from activity_pipeline.legacy.mapping import propose_mapping, write_mapping
+from activity_pipeline.legacy.mapping.source import reading
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.legacy.comparing import begin
 from activity_pipeline_tests.integration.legacy.conftest import (
@@ -71,3 +77,52 @@ def test_they_are_there_where_an_application_is_named() -> None:
     assets, schedules = json.loads(said.stdout)
     assert {"legacy/parity", "legacy/coverage"} <= set(assets)
     assert "hourly_legacy" in schedules
+
+
+def test_history_is_imported_by_partition(
+    legacy: Legacy, running: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_workload(legacy.dsn, operations=5, clients=1)
+    first, second = today() - 41 * ONE_DAY, today() - 40 * ONE_DAY
+    legacy.application.execute(
+        "update app.audit_logs set created_at = %s::date + id * interval '1 s' - (id %% 2) * interval '1 day'",
+        [second],
+    )
+    with reading(legacy.dsn) as source:
+        mapping = write_mapping(propose_mapping(source, "app.audit_logs"))
+    (tmp_path / "mapping.toml").write_text(mapping)
+    settings = running.settings
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ACTIVITY_LEGACY_DSN", legacy.dsn)
+    monkeypatch.setenv("ACTIVITY_LEGACY_MAPPING", str(tmp_path / "mapping.toml"))
+    pipeline = Pipeline(
+        postgres_dsn=settings.postgres_dsn, redis_url=settings.redis_url, archive_url=settings.archive_url
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def backfill(last: date) -> dg.ExecuteInProcessResult:
+            return dg.materialize(
+                [legacy_history],
+                resources={"pipeline": pipeline},
+                instance=instance,
+                tags={
+                    "dagster/asset_partition_range_start": first.isoformat(),
+                    "dagster/asset_partition_range_end": last.isoformat(),
+                },
+                raise_on_error=False,
+            )
+
+        for was_done in (False, True):
+            result = backfill(second)
+            assert result.success
+            made = {
+                each.partition: each.metadata
+                for each in result.asset_materializations_for_node("legacy__history")
+            }
+            assert set(made) == {first.isoformat(), second.isoformat()}
+            for metadata in made.values():
+                assert metadata["rows"].value == metadata["archived_events"].value > 0
+                assert metadata["was_done"].value is was_done
+        assert running.ledger().residual == 0
+        assert not backfill(today()).success
