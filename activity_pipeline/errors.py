@@ -19,7 +19,14 @@
     |   +-- HoldError             a legal hold forbids an erasure
     +-- LocalStackError           an embedded server cannot be found or does not start
     +-- AlertError                no channel took an alert
+    +-- LegacyError               the way off an application's triggers is not as it should be
+    |   +-- ParityError           events do not tell what the triggers tell: nothing was changed
     +-- ImportFileError           an input file cannot be read as any known format
+    +-- QuestionError             a question about events is one that cannot be answered
+    |   +-- CursorError           a cursor is none, or belongs to another question
+    +-- CancelledError            whoever asked has gone
+    +-- BusyError                 too many ask at once, or what is asked takes too long
+    +-- RequestError              the HTTP API refuses a request, or cannot serve it now
 
 The docstring of a class is its default message. Errors carry what they are about as
 attributes, so that a caller never parses a message.
@@ -130,5 +137,41 @@ class AlertError(ActivityError):
     """No channel took the alert."""
 
 
+class LegacyError(ActivityError):
+    """The way off an application's triggers is not as it should be."""
+
+
+class ParityError(LegacyError):
+    """Events do not tell what the triggers tell: nothing was changed."""
+
+    faults: Mapping[str, str]
+
+
 class ImportFileError(ActivityError):
     """The input file cannot be read as any known format."""
+
+
+class QuestionError(ActivityError):
+    """The question is one that cannot be answered."""
+
+    field: str
+
+
+class CursorError(QuestionError):
+    """The cursor is none of ours, or belongs to another question."""
+
+
+class CancelledError(ActivityError):
+    """Whoever asked has gone."""
+
+
+class BusyError(ActivityError):
+    """Too many ask about archived days at once; try again in a moment."""
+
+
+class RequestError(ActivityError):
+    """The HTTP API refuses a request, or cannot serve it now."""
+
+    problem: str
+    headers: Mapping[str, str]
+    members: Mapping[str, Any]

@@ -17,13 +17,25 @@ import msgspec
 from dotenv import dotenv_values
 
 from activity_pipeline.errors import SettingsError
+from activity_pipeline.operations.thresholds import parse_thresholds
 
 PREFIX = "ACTIVITY_"
 CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")
 SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|SAS")
 SECRET_LENGTH = 6
 """A shorter value is no secret, and may be part of any word."""
-LOWEST = {"queue_shards": 1, "hot_days": 1, "batch_rows": 1, "max_metadata_bytes": 2, "spool_bytes": 0}
+LOWEST = {
+    "queue_shards": 1,
+    "hot_days": 1,
+    "batch_rows": 1,
+    "max_metadata_bytes": 2,
+    "spool_bytes": 0,
+    "api_workers": 1,
+    "api_connections": 1,
+    "api_max_body_bytes": 1024,
+    "api_statement_timeout_s": 0.001,
+    "api_question_timeout_s": 0.001,
+}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,9 +43,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         postgres_dsn: libpq URI of the database; empty starts the embedded one.
+        reader_dsn: libpq URI of the same database for the HTTP API, of a user who is activity_reader; empty:
+            postgres_dsn, of which the API uses no more than that role may, where the user may take it on.
         outbox_dsn: libpq URIs of the databases whose outbox is drained, comma-separated; empty: postgres_dsn.
         dagster_postgres_url: libpq URI of Dagster's own database; empty starts the embedded one.
         redis_url: URL of the Redis that holds the queue; empty starts the embedded one.
+        cache_url: URL of the Redis that keeps answers, best one that may evict; empty: the next database of
+            the queue's Redis; `off` keeps none.
         archive_url: Root of the Parquet archive: a folder, or an s3://, gs:// or az:// URL; empty means
             the folder `archive` of the state folder. What opens an object store is in AWS_… and so on.
         archive_signing_key: Path of the Ed25519 private key, PEM, that signs the archive's manifests; empty
@@ -60,13 +76,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         alert_severity: Least severe anomaly that somebody is told of: info, warning or critical.
         alert_queue_s: Age of the oldest waiting event above which somebody is told, in seconds.
         alert_cooldown_s: After so long somebody is told again of what lasts, in seconds.
+        operation_p95_ms: Operations whose p95 is too slow above so many milliseconds,
+            `export=60000,query=500`, over the defaults of operations/thresholds.py; 0 leaves one unwatched.
+        legacy_dsn: libpq URI of the application's database whose audit triggers are to go.
+        legacy_overrides: Path of the TOML file that says of its triggers what the catalogue does not.
         webserver_port: Port of the Dagster web server on 127.0.0.1.
+        api_host: Address that the HTTP API listens on.
+        api_port: Its port.
+        api_workers: Its processes.
+        api_keyless: Whether callers on this machine need no key; the command line says so with the
+            embedded servers.
+        api_log_reads: Whether each read over HTTP is an event itself.
+        api_max_body_bytes: Largest body of a request, in bytes.
+        api_connections: Most connections to Postgres of each process of the API.
+        api_question_timeout_s: Longest that a question about events may take as a whole, in seconds.
+        api_statement_timeout_s: Longest that a question of the API may keep Postgres busy, in seconds.
     """
 
     postgres_dsn: str = ""
+    reader_dsn: str = ""
     outbox_dsn: str = ""
     dagster_postgres_url: str = ""
     redis_url: str = ""
+    cache_url: str = ""
     archive_url: str = ""
     archive_signing_key: str = ""
     archive_public_keys: str = ""
@@ -90,7 +122,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alert_severity: Literal["info", "warning", "critical"] = "critical"
     alert_queue_s: float = 300.0
     alert_cooldown_s: float = 86_400.0
+    operation_p95_ms: str = ""
+    legacy_dsn: str = ""
+    legacy_overrides: str = ""
     webserver_port: int = 3000
+    api_host: str = "127.0.0.1"
+    api_port: int = 3001
+    api_workers: int = 1
+    api_keyless: bool = False
+    api_log_reads: bool = True
+    api_max_body_bytes: int = 8 * 1024 * 1024
+    api_connections: int = 8
+    api_statement_timeout_s: float = 10.0
+    api_question_timeout_s: float = 20.0
 
     @property
     def state_path(self) -> Path:
@@ -112,6 +156,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def local_key_path(self) -> Path:
         """The key that signs the archive of the embedded servers, made at their first start."""
         return self.state_path / "keys" / "archive.pem"
+
+    @property
+    def shared_figures(self) -> Path:
+        """Folder in which the workers of the API keep their figures for Prometheus."""
+        return self.state_path / "api-figures"
 
     @property
     def spool_path(self) -> Path:
@@ -154,6 +203,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: str =
     for name, lowest in LOWEST.items():
         if getattr(settings, name) < lowest:
             raise SettingsError(f"{PREFIX}{name.upper()} must be at least {lowest}")
+    parse_thresholds(settings.operation_p95_ms)
     return settings
 
 

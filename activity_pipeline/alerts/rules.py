@@ -54,8 +54,9 @@ def concerns(seen: Overview, limits: Limits) -> list[Concern]:
     for each in seen.anomalies:
         severity = next(level for level in SEVERITIES if level == each.severity)
         if SEVERITIES.index(severity) >= least:
-            key = f"anomaly/{each.date}/{each.kind}/{each.source}/{each.action}"
-            alert = Alert(f"Unusual: {each.source} {each.action}".strip(), each.sentence, severity)
+            key = f"anomaly/{each.date}/{each.kind}/{each.source}/{each.action}{each.user_id}"
+            subject = "a user" if each.user_id else f"{each.source} {each.action}".strip()
+            alert = Alert(f"Unusual: {subject}", each.sentence, severity)
             found.append(Concern(key, "anomaly", alert, timedelta()))
     return found
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from activity_pipeline.anomalies.grid import Bools, Floats, Ints
+from activity_pipeline.anomalies.grid import Bools, Floats, Ints, next_event
 from activity_pipeline.anomalies.model import DAYS_OF_WEEK, DetectionSettings
 
 SMALL_COUNT: Final = 5.0
@@ -98,6 +98,14 @@ def window(events: Floats, row: Ints, column: Ints, age: Ints, weeks: int) -> Fl
     return values
 
 
+def known_days(events: Floats, days: int) -> Ints:
+    """Days since the first event within the `days` before each cell; 0 without one."""
+    width = events.shape[1]
+    known = np.zeros(events.shape, dtype=np.int64)
+    known[:, days:] = np.maximum(np.arange(days, width) - next_event(events)[:, : width - days], 0)
+    return known
+
+
 def expected_level(history: Floats, age: Ints, settings: DetectionSettings) -> Level:
     """Expected volume from the weeks before: a median by weekday, at the level of these weeks.
 
@@ -149,7 +157,7 @@ def volume_dispersion(history: Floats, level: Level, drop: Bools) -> Floats:
     centres = level.by_weekday[:, :, None] * local_level(history, level)
     squares = _flat((history - centres) ** 2 / np.maximum(centres, _LEAST_VARIANCE_MEAN))
     by_mad = median(squares) * MAD_TO_DEVIATION**2
-    spread = np.maximum(by_mad, _winsorised_mean(squares)) * level.sample / (level.sample - 1)
+    spread = np.maximum(by_mad, winsorised_mean(squares)) * level.sample / (level.sample - 1)
     typical = median(_flat(np.broadcast_to(centres, history.shape)))
     quieter = np.minimum(np.maximum(level.by_weekday[:, 0], 1.0) / np.maximum(typical, 1.0), 1.0)
     spread = np.where(drop, 1 + (spread - 1) * quieter, spread)
@@ -206,7 +214,7 @@ def share_baseline(events: Floats, failures: Floats, today: Floats) -> ShareBase
     size = _flat(active)
     mean = size * share[:, None]
     squares = (failed - mean) ** 2 / (mean * (1 - share[:, None]))
-    dispersion = np.maximum(_winsorised_mean(squares), 1.0)
+    dispersion = np.maximum(winsorised_mean(squares), 1.0)
     usual_size = total / np.maximum(np.count_nonzero(size > 0, axis=1), 1)
     rho = np.clip((dispersion - 1) / np.maximum(usual_size - 1, 1.0), 0.0, 1.0)
     uncertainty = today * dispersion / np.maximum(total, 1.0)
@@ -232,7 +240,7 @@ def _centres(values: Floats) -> tuple[Floats, Floats]:
     return middle, np.where(middle < SMALL_COUNT, np.maximum(middle, mean), middle)
 
 
-def _winsorised_mean(squares: Floats) -> Floats:
+def winsorised_mean(squares: Floats) -> Floats:
     """Mean of squares clipped at their 95 % quantile, scaled to a normal's variance; 0 of none."""
     ordered, known = np.sort(squares, axis=-1), _known(squares)
     rank = np.maximum(np.ceil(known * WINSOR_SHARE).astype(np.int64) - 1, 0)

@@ -1,97 +1,41 @@
-"""From a verdict to what a person reads: severity and one sentence."""
+"""From verdicts to what a person reads: severity and one sentence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from datetime import date, timedelta
-from typing import Final, assert_never
+from datetime import timedelta
+from typing import Any, Final, assert_never
 
 import polars as pl
 
-from activity_pipeline.anomalies.model import ANOMALY_SCHEMA, DAYS_OF_WEEK, Kind, Severity
+from activity_pipeline.anomalies.model import ANOMALY_SCHEMA
+from activity_pipeline.anomalies.severity import severity
+from activity_pipeline.anomalies.verdict import VERDICT_SCHEMA, Verdict
 
-_MANY_EVENTS: Final = 50
+ORDER: Final = ("date", "source", "action", "user_id", "kind")
 _SMALLEST_SHOWN_SHARE: Final = 0.0005
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """One anomaly: columns of `ANOMALY_SCHEMA`, and what else its sentence tells.
-
-    Attributes:
-        events: Events of the day.
-        seasonal: Whether the day was compared with its own weekday.
-        silent_days: For how many days the source has been silent, this one included; else 0.
-    """
-
-    date: date
-    kind: Kind
-    source: str
-    action: str
-    observed: float
-    expected: float
-    lower: float
-    upper: float
-    events: float
-    seasonal: bool
-    silent_days: int
 
 
 def explain(verdicts: pl.DataFrame) -> pl.DataFrame:
     """Add severity and sentence, and give the rows their final order.
 
     Args:
-        verdicts: The fields of `Verdict` and `p_value`.
+        verdicts: Columns of `VERDICT_SCHEMA`; those that are missing are null.
 
     Returns:
-        A frame of `ANOMALY_SCHEMA`, sorted by date, source, action and kind.
+        A frame of `ANOMALY_SCHEMA`, sorted by date, source, action, user and kind.
     """
-    ordered = verdicts.sort("date", "source", "action", "kind")
-    names = [field.name for field in fields(Verdict)]
-    rows = [Verdict(**row) for row in ordered.select(names).iter_rows(named=True)]
+    whole = pl.concat([VERDICT_SCHEMA.to_frame(), verdicts], how="diagonal")
+    ordered = whole.with_columns(pl.col("user_id").fill_null("")).sort(*ORDER)
+    rows = [_verdict(row) for row in ordered.drop("p_value").iter_rows(named=True)]
     return ordered.with_columns(
+        pl.col("hour").cast(pl.Int16),
         severity=pl.Series([severity(row) for row in rows], dtype=pl.String),
         sentence=pl.Series([sentence(row) for row in rows], dtype=pl.String),
     ).select(ANOMALY_SCHEMA.names())
 
 
-def severity(verdict: Verdict) -> Severity:
-    """How much a person should care, from the size of the change alone.
-
-    | kind | warning | critical |
-    |---|---|---|
-    | spike | 2 times the expected | 5 times, and 3 times the range |
-    | drop | half of the expected | a tenth |
-    | failure_rate | 3 times the expected | half of all events |
-    | silent_source | first day; second week | first day; second to seventh in any case |
-    | new_source | any | never |
-    | new_action | 50 events | never |
-
-    Nothing is critical below 50 events, a silence of several days excepted. Everything else is
-    info, as is a silence of more than two weeks: no news to anybody.
-    """
-    observed, expected = verdict.observed, verdict.expected
-    match verdict.kind:
-        case "spike":
-            critical = observed >= max(5 * expected, 3 * verdict.upper, _MANY_EVENTS)
-            return _graded(observed >= 2 * expected, critical)
-        case "drop":
-            critical = 10 * observed <= expected and expected >= _MANY_EVENTS
-            return _graded(2 * observed <= expected, critical)
-        case "failure_rate":
-            return _graded(observed >= 3 * expected, observed >= 0.5 and verdict.events >= _MANY_EVENTS)
-        case "silent_source":
-            days = verdict.silent_days
-            return _graded(
-                days <= 2 * DAYS_OF_WEEK,
-                days <= DAYS_OF_WEEK and (days > 1 or expected >= _MANY_EVENTS),
-            )
-        case "new_source":
-            return "warning"
-        case "new_action":
-            return _graded(observed >= _MANY_EVENTS, critical=False)
-        case _:
-            assert_never(verdict.kind)
+def _verdict(row: dict[str, Any]) -> Verdict:
+    return Verdict(**{name: value for name, value in row.items() if value is not None})
 
 
 def sentence(verdict: Verdict) -> str:
@@ -104,6 +48,11 @@ def sentence(verdict: Verdict) -> str:
     subject = "/".join(_shown(name) for name in (verdict.source, verdict.action) if name)
     when = f"{verdict.date:%a %Y-%m-%d}"
     per_day = f"for a {verdict.date:%A}" if verdict.seasonal else "a day"
+    if verdict.hour is not None:
+        when = f"{when} from {verdict.hour:02}:00 to {verdict.hour + 1:02}:00 UTC"
+        per_day = "in this hour" + (
+            f"; {verdict.hours} hours of the day are alike" if verdict.hours > 1 else ""
+        )
     counts = f"(expected {verdict.lower:,.0f} to {verdict.upper:,.0f} {per_day})"
     match verdict.kind:
         case "spike":
@@ -135,14 +84,40 @@ def sentence(verdict: Verdict) -> str:
             what = verdict.kind.removeprefix("new_")
             article = "an" if what == "action" else "a"
             return f"{subject}: {article} {what} never seen before, {_events(observed)} on {when}"
+        case "user_volume" | "user_failures" | "user_hours":
+            return _of_a_user(verdict, when)
         case _:
             assert_never(verdict.kind)
 
 
-def _graded(warning: bool, critical: bool) -> Severity:
-    if critical:
-        return "critical"
-    return "warning" if warning else "info"
+def _of_a_user(verdict: Verdict, when: str) -> str:
+    user, observed, expected = f"user {_shown(verdict.user_id)}", verdict.observed, verdict.expected
+    known = verdict.known_days > 0
+    usual = "their usual" if known else "what is usual of others,"
+    if verdict.kind == "user_volume":
+        return (
+            f"{user}: {_events(observed)} on {when}, {_times(observed / expected)} {usual} "
+            f"{_count(expected)} (expected at most {verdict.upper:,.0f}; 95% of all users' days have at most "
+            f"{verdict.peers:,.0f})"
+        )
+    if verdict.kind == "user_failures":
+        return (
+            f"{user}: {observed:.1%} of {_events(verdict.events)} failed on {when}, "
+            f"{_times(observed / expected)} {usual} {expected:.1%} (expected at most {verdict.upper:.1%}; "
+            f"95% of all users' days have at most {verdict.peers:,.0f} failures)"
+        )
+    early = observed < expected
+    begins, end = ("from", "first") if early else ("until", "last")
+    limit = f"not before {verdict.lower:02.0f}" if early else f"not after {verdict.upper:02.0f}"
+    whose = "their" if known else "others'"
+    return (
+        f"{user}: active {begins} {observed:02.0f} o'clock UTC on {when}, {whose} {end} hour is usually "
+        f"about {expected:02.0f} (expected {limit}; {_rarely(verdict.peers)} of all users' days reach so far)"
+    )
+
+
+def _rarely(share: float) -> str:
+    return f"{share:.1%}" if share >= _SMALLEST_SHOWN_SHARE else "hardly any"
 
 
 def _shown(name: str) -> str:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from activity_pipeline.anomalies.model import HOURS_OF_DAY
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -40,11 +42,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Sparse daily counts over consecutive days, sorted by series and day.
+    """Sparse counts over consecutive days or their hours, sorted by series and time.
 
     Attributes:
         origin: Day of column 0.
-        width: Number of days.
+        width: Number of days, or of their hours.
         names: Columns source and action, a row per series; sorted.
         series, column: Where each count belongs.
         events, failures: The counts.
@@ -81,6 +83,33 @@ class Grid:
             column=cells["column"].cast(pl.Int64).to_numpy(),
             events=cells["events"].cast(pl.Float64).to_numpy(),
             failures=cells["failures"].cast(pl.Float64).to_numpy(),
+        )
+
+    @classmethod
+    def of_hours(cls, counts: pl.DataFrame, *, origin: date, end: date) -> Grid:
+        """Index hourly counts likewise, 24 columns a day.
+
+        Args:
+            counts: Columns source, action, hour, events; one row per series and hour.
+            origin: Day of the first columns.
+            end: Day of the last ones.
+        """
+        names = counts.select("source", "action").unique().sort("source", "action").with_row_index("series")
+        start = pl.lit(origin).cast(pl.Datetime("us", "UTC"))
+        cells = (
+            counts.join(names, on=["source", "action"])
+            .with_columns(column=(pl.col("hour") - start).dt.total_hours())
+            .sort("series", "column")
+        )
+        events = cells["events"].cast(pl.Float64).to_numpy()
+        return cls(
+            origin=origin,
+            width=((end - origin).days + 1) * HOURS_OF_DAY,
+            names=names.select("source", "action"),
+            series=cells["series"].cast(pl.Int64).to_numpy(),
+            column=cells["column"].cast(pl.Int64).to_numpy(),
+            events=events,
+            failures=np.zeros_like(events),
         )
 
     def blocks(self) -> Iterator[Block]:

@@ -16,12 +16,13 @@ import polars as pl
 from activity_pipeline.anomalies.baseline import (
     SHIFT,
     expected_level,
+    known_days,
     median,
     share_baseline,
     volume_dispersion,
     window,
 )
-from activity_pipeline.anomalies.grid import Block, Bools, Floats, Ints, last_event, next_event
+from activity_pipeline.anomalies.grid import Block, Bools, Floats, Ints, last_event
 from activity_pipeline.anomalies.model import DAYS_OF_WEEK, DetectionSettings
 from activity_pipeline.anomalies.tails import count_p_value, share_p_value
 
@@ -39,9 +40,12 @@ CANDIDATE_SCHEMA: Final = pl.Schema(
         "events": pl.Float64(),
         "seasonal": pl.Boolean(),
         "silent_days": pl.Int64(),
+        "hour": pl.Int64(),
+        "hours": pl.Int64(),
     }
 )
-"""`low` to `high`: the usual levels, before chance. `events`: of that day. `silent_days`: so far."""
+"""`low` to `high`: the usual levels, before chance. `events`: of that day or hour. `silent_days`: so far.
+`hour`: of the day, where the candidate is one hour; `hours`: how many of the day are as unusual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def judge_volume(
             day without any, the source is the subject and its actions are not tested.
         settings: Detection settings.
     """
-    age = _known_days(block.events, settings)
+    age = known_days(block.events, settings.baseline_days)
     tested = (age >= settings.min_history_days) & judged & source_active
     row, column = np.nonzero(_may_differ(block.events, tested, age, settings))
     history = window(block.events, row, column, age[row, column], settings.weeks)
@@ -89,7 +93,7 @@ def judge_volume(
     dispersion = volume_dispersion(history[far], level[far], drop[far])
     return Judged(
         tests=tested.sum(axis=0),
-        candidates=_candidates(
+        candidates=make_candidates(
             settings,
             kind=np.where(spike[far], "spike", "drop"),
             series=block.first + row[far],
@@ -102,7 +106,6 @@ def judge_volume(
             p_value=count_p_value(observed[far], expected, dispersion),
             events=observed[far],
             seasonal=level.seasonal[far],
-            silent_days=np.zeros_like(row[far]),
         ),
     )
 
@@ -119,7 +122,7 @@ def judge_silence(block: Block, *, judged: Bools, settings: DetectionSettings) -
         settings: Detection settings.
     """
     width = block.events.shape[1]
-    age = _known_days(block.events, settings)
+    age = known_days(block.events, settings.baseline_days)
     silent_days = np.arange(width) - last_event(block.events)
     whole_weeks = np.maximum(silent_days - 1, 0) // DAYS_OF_WEEK * DAYS_OF_WEEK
     age_before = np.take_along_axis(age, np.maximum(np.arange(width) - whole_weeks, 0), axis=1)
@@ -140,7 +143,7 @@ def judge_silence(block: Block, *, judged: Bools, settings: DetectionSettings) -
     dispersion = volume_dispersion(history[far], level[far], np.ones_like(row[far], np.bool_))
     return Judged(
         tests=tested.sum(axis=0),
-        candidates=_candidates(
+        candidates=make_candidates(
             settings,
             kind=np.full(len(observed), "silent_source"),
             series=block.first + row[far],
@@ -166,7 +169,7 @@ def judge_failures(block: Block, *, judged: Bools, settings: DetectionSettings) 
         judged: Which days are judged, shape (days,).
         settings: Detection settings.
     """
-    age = _known_days(block.events, settings)
+    age = known_days(block.events, settings.baseline_days)
     tested = (age >= settings.min_history_days) & judged & (block.events > 0)
     row, column = np.nonzero(tested & (block.failures >= settings.min_failures))
     events, failures = block.events[row, column], block.failures[row, column]
@@ -182,7 +185,7 @@ def judge_failures(block: Block, *, judged: Bools, settings: DetectionSettings) 
     expected, dispersion = baseline.share[far], baseline.dispersion[far]
     return Judged(
         tests=tested.sum(axis=0),
-        candidates=_candidates(
+        candidates=make_candidates(
             settings,
             kind=np.full(np.count_nonzero(far), "failure_rate"),
             series=block.first + row[far],
@@ -194,18 +197,8 @@ def judge_failures(block: Block, *, judged: Bools, settings: DetectionSettings) 
             dispersion=dispersion,
             p_value=share_p_value(failures[far], events[far], expected, dispersion),
             events=events[far],
-            seasonal=np.zeros_like(far[far]),
-            silent_days=np.zeros_like(row[far]),
         ),
     )
-
-
-def _known_days(events: Floats, settings: DetectionSettings) -> Ints:
-    """Days since the first event within the baseline before each cell; 0 without one."""
-    days, width = settings.baseline_days, events.shape[1]
-    known = np.zeros(events.shape, dtype=np.int64)
-    known[:, days:] = np.maximum(np.arange(days, width) - next_event(events)[:, : width - days], 0)
-    return known
 
 
 def _may_differ(events: Floats, tested: Bools, age: Ints, settings: DetectionSettings) -> Bools:
@@ -231,5 +224,14 @@ def _may_differ(events: Floats, tested: Bools, age: Ints, settings: DetectionSet
     return differs
 
 
-def _candidates(settings: DetectionSettings, **columns: npt.NDArray[np.generic]) -> pl.DataFrame:
-    return pl.DataFrame(columns, schema=CANDIDATE_SCHEMA).filter(pl.col("p_value") <= settings.max_p)
+def make_candidates(settings: DetectionSettings, **columns: npt.NDArray[np.generic]) -> pl.DataFrame:
+    """Return a frame of `CANDIDATE_SCHEMA` of what is unusual enough by itself.
+
+    Columns that are not given are null.
+    """
+    given = {name: kind for name, kind in CANDIDATE_SCHEMA.items() if name in columns}
+    frame = pl.DataFrame(columns, schema=given).filter(pl.col("p_value") <= settings.max_p)
+    missing = [
+        pl.lit(None, kind).alias(name) for name, kind in CANDIDATE_SCHEMA.items() if name not in columns
+    ]
+    return frame.with_columns(missing).select(CANDIDATE_SCHEMA.names())

@@ -69,8 +69,6 @@ def find_newcomers(
                 upper=pl.lit(0.0),
                 p_value=pl.Series((before + 1) / (age + 2), dtype=pl.Float64),
                 events=pl.col("events").cast(pl.Float64),
-                seasonal=pl.lit(value=False),
-                silent_days=pl.lit(0, pl.Int64),
             )
         )
     return explain(pl.concat(rows))

@@ -46,7 +46,7 @@ def measure_latency(*, seconds: float, say: Say) -> Report:
         say: Told how it goes.
     """
     with bench_servers() as servers, servers.fresh_database() as dsn:
-        with _follower(servers, dsn), connect(dsn) as connection:
+        with follower(servers.stack.redis_url, dsn), connect(dsn) as connection:
             _latencies(servers, connection, WARM_UP_S)
             say(f"logging for {seconds:.0f} s")
             found_s = sorted(_latencies(servers, connection, seconds))
@@ -97,7 +97,8 @@ def _log(servers: Servers, seconds: float, logged_at: dict[str, float]) -> None:
 
 
 @contextlib.contextmanager
-def _follower(servers: Servers, dsn: str) -> Iterator[None]:
+def follower(redis_url: str, dsn: str) -> Iterator[None]:
+    """Have `drain --follow` run in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         child = subprocess.Popen(
             [sys.executable, "-m", "activity_pipeline", "drain", "--follow", "--json"],
@@ -105,7 +106,7 @@ def _follower(servers: Servers, dsn: str) -> Iterator[None]:
             stderr=subprocess.DEVNULL,
             cwd=folder,
             env=child_environment(
-                {"ACTIVITY_POSTGRES_DSN": dsn, "ACTIVITY_REDIS_URL": servers.stack.redis_url}, state=folder
+                {"ACTIVITY_POSTGRES_DSN": dsn, "ACTIVITY_REDIS_URL": redis_url}, state=folder
             ),
         )
         try:

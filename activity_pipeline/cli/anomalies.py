@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from activity_pipeline.cli.archive.restore import TtlType
-from activity_pipeline.cli.options import DAYS_OPTION
+from activity_pipeline.cli.options import DAYS_OPTION, TtlType
 from activity_pipeline.cli.output import json_option, print_json, print_rows, print_table, shown_days
 from activity_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from activity_pipeline.hot.connection import Statements
     from activity_pipeline.hot.judgements import Mute
 
@@ -24,6 +25,9 @@ BY = click.option(
     "--by", default=getpass.getuser, show_default="the user of this system", help="Who says so."
 )
 KIND = click.option("--kind", help="Of this kind alone: spike, drop, failure_rate, …")
+
+
+USER = click.option("--user", type=click.UUID, help="Those of this user, instead of a source.")
 
 
 @click.group(invoke_without_command=True)
@@ -73,21 +77,32 @@ def _show(days: tuple[date, date] | None, as_json: bool) -> None:
 
 @anomalies.command()
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The day.")
-@click.option("--source", required=True, help="The source.")
+@click.option("--source", default="", help="The source.")
 @click.option("--action", default="", help="The action; without it the source as a whole.")
+@USER
 @KIND
 @BY
 @click.option("--note", default="", help="What you found.")
 @json_option
-def ack(day: datetime, source: str, action: str, kind: str | None, by: str, note: str, as_json: bool) -> None:
+def ack(
+    day: datetime,
+    source: str,
+    action: str,
+    user: UUID | None,
+    kind: str | None,
+    by: str,
+    note: str,
+    as_json: bool,
+) -> None:
     """Note that you have looked at an anomaly; it stays so when the day is judged anew.
 
     Example: activity-pipeline anomalies ack --day 2026-03-03 --source shop --action paid --note "a sale"
     """
     from activity_pipeline.hot.judgements import acknowledge
 
+    named = _subject(source, user)
     with _postgres() as statements:
-        noted = acknowledge(statements, day.date(), source, action, kind=kind, by=by, note=note)
+        noted = acknowledge(statements, day.date(), source, action, user=named, kind=kind, by=by, note=note)
     if as_json:
         print_json({"acknowledged": noted})
     else:
@@ -95,16 +110,25 @@ def ack(day: datetime, source: str, action: str, kind: str | None, by: str, note
 
 
 @anomalies.command()
-@click.option("--source", required=True, help="Anomalies of this source.")
+@click.option("--source", default="", help="Anomalies of this source.")
 @click.option("--action", help="Of this action alone.")
+@USER
 @KIND
-@click.option("--for", "ttl", type=TtlType(), default="7d", show_default=True, help="For how long.")
+@click.option(
+    "--for",
+    "ttl",
+    type=TtlType("to end a mute early there is `anomalies unmute`"),
+    default="7d",
+    show_default=True,
+    help="For how long.",
+)
 @BY
 @click.option("--reason", required=True, help="Why.")
 @json_option
 def mute(
     source: str,
     action: str | None,
+    user: UUID | None,
     kind: str | None,
     ttl: timedelta,
     by: str,
@@ -117,10 +141,11 @@ def mute(
     """
     from activity_pipeline.hot import judgements
 
+    named = _subject(source, user)
     with _postgres() as statements:
         until = datetime.now(UTC) + ttl
         muted = judgements.mute(
-            statements, source, action=action, kind=kind, until=until, by=by, reason=reason
+            statements, source, action=action, user=named, kind=kind, until=until, by=by, reason=reason
         )
     _print_mutes([muted], as_json)
 
@@ -153,6 +178,13 @@ def mutes(as_json: bool) -> None:
     with _postgres() as statements:
         known = list_mutes(statements)
     _print_mutes(known, as_json)
+
+
+def _subject(source: str, user: UUID | None) -> str:
+    """Return the user's id, empty where a source is meant."""
+    if bool(source) == (user is not None):
+        raise click.UsageError("name a --source or a --user")
+    return str(user) if user else ""
 
 
 @contextmanager

@@ -175,6 +175,36 @@ def anomalies_(context: click.Context, /, seeds: int, series: int, as_json: bool
     _show(context, measure_anomalies(seeds=seeds, series=series, say=_say), as_json=as_json)
 
 
+@bench.command()
+@click.option("--data", type=click.Path(path_type=Path), help="Where the events are kept and reused.")
+@click.option("--hot-rows", type=click.IntRange(1_000), default=300_000, show_default=True)
+@click.option("--open-rows", type=click.IntRange(100), default=30_000, show_default=True, help="Of today.")
+@click.option("--cold-rows", type=click.IntRange(1_000), default=600_000, show_default=True)
+@click.option("--seconds", type=click.FloatRange(0.1), default=1.0, show_default=True, help="A question.")
+@json_option
+@click.pass_context
+def query(
+    context: click.Context,
+    /,
+    data: Path | None,
+    hot_rows: int,
+    open_rows: int,
+    cold_rows: int,
+    seconds: float,
+    as_json: bool,
+) -> None:
+    """Time questions over hot and cold while 2,000 events a second come in, and the legacy table.
+
+    In full: --hot-rows 10000000 --open-rows 1000000 --cold-rows 20000000. Exit 1 off a target.
+
+    Example: activity-pipeline bench query --data /var/tmp/bench --hot-rows 10000000
+    """
+    from activity_pipeline.bench.query.measure import Plan, measure_query
+
+    plan = Plan(data, hot_rows, open_rows, cold_rows, seconds)
+    _show(context, measure_query(plan, say=_say), as_json=as_json)
+
+
 def _say(message: str) -> None:
     if sys.stderr.isatty():
         click.echo(message, err=True)

@@ -16,7 +16,7 @@ import click
 from activity_pipeline.cli.options import DAYS_OPTION
 from activity_pipeline.cli.output import json_option, print_json, print_pairs, print_table
 from activity_pipeline.errors import ActivityError
-from activity_pipeline.events.model import REASON_TEXT, DeadLetterReason
+from activity_pipeline.events.model import REASON_TEXT, DeadLetterReason, explain
 from activity_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def list_(as_json: bool, limit: int, **selected: Any) -> None:
                 "reason": row["reason"],
                 "letters": row["letters"],
                 "events": row["events"],
-                "why": _why(row["reason"]),
+                "why": explain(row["reason"]),
             }
             for row in counts
         ]
@@ -138,7 +138,7 @@ def show(letter_id: int, as_json: bool) -> None:
     if not found:
         raise ActivityError(f"there is no dead letter {letter_id}")
     (letter,) = found
-    figures = {**asdict(letter), "why": _why(letter.reason), "line": _text(letter.line)}
+    figures = {**asdict(letter), "why": explain(letter.reason), "line": _text(letter.line)}
     others = unpack_other_fields(letter.other_fields) if letter.other_fields else {}
     figures["other_fields"] = {_text(name): _text(value) for name, value in others.items()}
     if as_json:
@@ -201,31 +201,23 @@ def replay(
     """
     from activity_pipeline.archive import ArchiveStore
     from activity_pipeline.archive.files.known import KnownEvents
-    from activity_pipeline.ingest import DrainConfig
     from activity_pipeline.ingest.mending import read_mended
     from activity_pipeline.ingest.replay import ReplayConfig, replay_mended, replay_stored
+    from activity_pipeline.ingest.reporting import report_new_rows
     from activity_pipeline.local.services import services
 
     if input_ and (ids or any(selected.values())):
         raise click.UsageError("--input says itself which dead letters it mends")
     with services(load_settings()) as settings:
-        config = ReplayConfig(settings.postgres_dsn, DrainConfig.of(settings).rules, settings.hot_days)
+        config = ReplayConfig.of(settings)
         known = KnownEvents(ArchiveStore(settings.archive_root))
         if input_:
             report = replay_mended(config, read_mended(input_), known)
         else:
             report = replay_stored(config, _selection(ids=ids, **selected), known)
-        reported = _tell_dagster(settings, report)
+        reported = report_new_rows(settings, report.new_rows)
     _print_replay(report, reported, as_json)
     context.exit(1 if report.refused or report.not_open else 0)
-
-
-def _tell_dagster(settings: Settings, report: ReplayReport) -> bool:
-    from activity_pipeline.ingest.reporting import DagsterReporter, dagster_url
-
-    reporter = DagsterReporter(dagster_url(settings))
-    reporter.touch({day: report.inserted[day] for day in report.touched_days})
-    return reporter.flush()
 
 
 def _print_replay(report: ReplayReport, reported: bool, as_json: bool) -> None:
@@ -241,7 +233,7 @@ def _print_replay(report: ReplayReport, reported: bool, as_json: bool) -> None:
         print_json({**figures, "refused": report.refused, "not_open": report.not_open})
         return
     print_pairs("replayed", figures)
-    rows = [{"id": number, "why": _why(reason)} for number, reason in report.refused.items()]
+    rows = [{"id": number, "why": explain(reason)} for number, reason in report.refused.items()]
     if rows:
         print_table("still open", rows[:MOST_REFUSED])
     if len(rows) > MOST_REFUSED:
@@ -264,11 +256,6 @@ def reasons(as_json: bool) -> None:
         print_json(rows)
     else:
         print_table("reasons", rows)
-
-
-def _why(reason: str) -> str:
-    """Explain one of the reasons; anything else explains itself."""
-    return REASON_TEXT[DeadLetterReason(reason)] if reason in list(DeadLetterReason) else reason
 
 
 def _text(line: bytes) -> str:

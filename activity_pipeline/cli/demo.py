@@ -136,8 +136,9 @@ def _print_next(state: Path, *, kept: bool) -> None:
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of Dagster's pages on 127.0.0.1.")
-def up(port: int | None) -> None:
-    """Run the servers, Dagster's pages and its daemon until Ctrl-C.
+@click.option("--api-port", type=click.IntRange(1, 65535), help="Port of the HTTP API on 127.0.0.1.")
+def up(port: int | None, api_port: int | None) -> None:
+    """Run the servers, Dagster's pages, its daemon and the HTTP API until Ctrl-C.
 
     The sensor then drains what applications log, automation archives and computes.
 
@@ -145,29 +146,40 @@ def up(port: int | None) -> None:
     """
     import msgspec
 
+    from activity_pipeline.local.api_service import api_service
     from activity_pipeline.local.dagster_services import dagster_services
     from activity_pipeline.local.services import services
 
     settings = load_settings()
-    if port is not None:
-        settings = msgspec.structs.replace(settings, webserver_port=port)
+    settings = msgspec.structs.replace(
+        settings,
+        webserver_port=port or settings.webserver_port,
+        api_port=api_port or settings.api_port,
+        api_keyless=settings.api_keyless or not settings.postgres_dsn,
+    )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    with services(settings, with_dagster=True) as running, dagster_services(running) as dagster:
+    with (
+        services(settings, with_dagster=True) as running,
+        dagster_services(running) as dagster,
+        api_service(running) as api,
+    ):
         print_pairs(
             "activity-pipeline is up; Ctrl-C stops all of it",
             {
                 "Dagster": dagster.url,
+                "API": f"{api.url}/api/v1",
                 "queue": f"ACTIVITY_REDIS_URL={shlex.quote(_without_password(running.redis_url))}",
                 "hot events": f"ACTIVITY_POSTGRES_DSN={shlex.quote(_without_password(running.postgres_dsn))}",
                 "archive": running.archive_root,
-                "log": str(dagster.log),
+                "logs": f"{dagster.log}, {api.log}",
             },
         )
         while not stop.wait(1.0):
-            if dagster.process.poll() is not None:
-                raise click.ClickException(f"Dagster has stopped, see {dagster.log}")
+            for each in (dagster, api):
+                if each.process.poll() is not None:
+                    raise click.ClickException(f"{each.name} has stopped, see {each.log}")
     click.echo("stopped")
 
 

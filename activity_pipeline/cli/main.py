@@ -19,8 +19,12 @@ from activity_pipeline.cli import (
     dead_letters,
     demo,
     events,
+    keys,
+    legacy,
     operate,
+    query,
     results,
+    serve,
     status,
 )
 from activity_pipeline.errors import ActivityError
@@ -39,7 +43,23 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = {"debug": debug}
 
 
-for module in (demo, status, operate, events, dead_letters, archive, results, anomalies, alerts, bench):
+MODULES = (
+    demo,
+    query,
+    status,
+    operate,
+    events,
+    dead_letters,
+    archive,
+    results,
+    anomalies,
+    alerts,
+    legacy,
+    serve,
+    keys,
+    bench,
+)
+for module in MODULES:
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -13,6 +13,7 @@ from activity_pipeline.archive import ArchiveStore
 from activity_pipeline.archive.chain.signing import Signer, load_public, load_signer
 from activity_pipeline.archive.files.known import KnownEvents
 from activity_pipeline.hot.connection import BulkConnection, Statements, open_hot
+from activity_pipeline.hot.recording import recording
 from activity_pipeline.ingest import DrainConfig, DrainReport, drain
 from activity_pipeline.ingest.lag import lag_figures
 from activity_pipeline.settings import Settings, load_settings, split_list
@@ -50,8 +51,8 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextlib.contextmanager
     def open_hot(self) -> Iterator[tuple[Statements, BulkConnection]]:
-        """Connections to Postgres, closed at the end."""
-        with open_hot(self.postgres_dsn) as connections:
+        """Connections to Postgres, closed at the end; what is done meanwhile is recorded."""
+        with recording(self.postgres_dsn), open_hot(self.postgres_dsn) as connections:
             yield connections
 
     @property
@@ -63,7 +64,8 @@ class Pipeline(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def drain(self) -> DrainReport:
         """Drain queue and outboxes until they are idle or the budget of the settings is spent."""
-        return drain(self.drain_config, KnownEvents(self.store))
+        with recording(self.postgres_dsn):
+            return drain(self.drain_config, KnownEvents(self.store))
 
     def lag_figures(self) -> dict[str, Any]:
         """Say what waits in the queue."""

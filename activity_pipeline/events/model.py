@@ -86,6 +86,11 @@ REASON_TEXT: dict[DeadLetterReason, str] = {
 }
 
 
+def explain(reason: str) -> str:
+    """Explain one of the reasons; anything else explains itself."""
+    return REASON_TEXT[DeadLetterReason(reason)] if reason in list(DeadLetterReason) else reason
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that a verdict depends on.
 

@@ -9,11 +9,15 @@ from typing import Any, TypeAlias
 import adbc_driver_manager
 import psycopg
 from adbc_driver_postgresql import dbapi
+from psycopg_pool import ConnectionPool
 
 from activity_pipeline.errors import StoreError
+from activity_pipeline.hot.queries import load_queries
 
 BulkConnection: TypeAlias = dbapi.Connection
 Statements = psycopg.Connection[Any]
+ReadingPool: TypeAlias = "ConnectionPool[Statements]"
+_SQL = load_queries(__file__)
 APPLICATION_NAME = "activity_pipeline"
 _CONFLICTS = ("40001", "40P01")
 """SQLSTATE of a transaction that gave way to another: serialization failure, deadlock."""
@@ -61,6 +65,40 @@ def open_hot(dsn: str) -> Iterator[tuple[Statements, BulkConnection]]:
             yield statements, bulk
         except (psycopg.Error, adbc_driver_manager.Error) as error:
             raise StoreError(f"Postgres: {error}") from error
+
+
+def reading_pool(dsn: str, *, size: int, statement_timeout_s: float, wait_s: float) -> ReadingPool:
+    """Return a pool, not opened yet, of connections that read and do no more.
+
+    Args:
+        dsn: Of a reader, or of anybody who may become one.
+        size: Most connections.
+        statement_timeout_s: Longest that a statement takes, in seconds.
+        wait_s: Longest that a caller waits for a connection, in seconds.
+    """
+    return ConnectionPool(
+        dsn,
+        kwargs={
+            "autocommit": True,
+            "connect_timeout": 10,
+            "application_name": APPLICATION_NAME,
+            "options": "-c timezone=UTC -c default_transaction_read_only=on "
+            f"-c statement_timeout={statement_timeout_s * 1000:.0f}",
+        },
+        configure=_become_reader,
+        check=ConnectionPool.check_connection,
+        min_size=1,
+        max_size=size,
+        timeout=wait_s,
+        # It pauses for longer each time; given up on, it begins anew with the next who asks.
+        reconnect_timeout=2.0,
+        open=False,
+        name=f"{APPLICATION_NAME}-readers",
+    )
+
+
+def _become_reader(connection: Statements) -> None:
+    connection.execute(_SQL["become_reader"])
 
 
 def gave_way(error: adbc_driver_manager.Error) -> bool:

@@ -41,6 +41,7 @@ from activity_pipeline.events.content import EMPTY, Content
 from activity_pipeline.hot import content
 from activity_pipeline.hot.connection import Statements
 from activity_pipeline.hot.queries import load_queries
+from activity_pipeline.operations import measured
 
 _SQL = load_queries(__file__)
 
@@ -120,7 +121,13 @@ def unsealed_days(connection: Statements, *, hot_since: date, before: date) -> l
 
 def seal(connection: Statements, days: Collection[date]) -> list[date]:
     """Seal open days, each in a transaction of its own; return those that were open."""
-    return [day for day in sorted(days) if _scalar(connection, "seal", {"day": day})]
+    sealed = []
+    for day in sorted(days):
+        with measured("seal") as call:
+            call.times = int(bool(_scalar(connection, "seal", {"day": day})))
+        if call.times:
+            sealed.append(day)
+    return sealed
 
 
 def freeze(connection: Statements, days: Sequence[date]) -> list[Day]:
@@ -234,13 +241,10 @@ def retire(
 
 def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[date]:
     connection.execute(_SQL["lock_retirements"])
-    partitions = {
-        day: psycopg.sql.Identifier(name)
-        for day, name in connection.execute(_SQL["partitions"], {"days": list(by_day)})
-    }
-    for name in partitions.values():
-        connection.execute(psycopg.sql.SQL("lock table {} in share row exclusive mode").format(name))
-    held = _held_or_noted(connection, list(partitions))
+    partitions = [day for (day,) in connection.execute(_SQL["partitions"], {"days": list(by_day)})]
+    for day in partitions:
+        connection.execute(_SQL["lock_day"], {"day": day})
+    held = _held_or_noted(connection, partitions)
     connection.execute(_SQL["lock_routes"])
     dropped = [
         day
@@ -253,11 +257,9 @@ def _retire(connection: Statements, by_day: Mapping[date, Retirement]) -> list[d
     check_gate(held, {day: by_day[day].content for day in dropped})
     connection.execute(_SQL["keep_restored"], {"days": late})
     connection.execute(_SQL["retire_late"], {"days": late}, prepare=False)
-    for name in (partitions[day] for day in dropped if day in partitions):
-        connection.execute(
-            psycopg.sql.SQL("alter table activity_logs_current detach partition {}").format(name)
-        )
-        connection.execute(psycopg.sql.SQL("drop table {}").format(name))
+    for day in partitions:
+        if day in dropped:
+            connection.execute(_SQL["drop_day"], {"day": day})
     with connection.cursor() as cursor:
         cursor.executemany(
             _SQL["mark_archived"],

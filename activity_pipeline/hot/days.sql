@@ -127,9 +127,17 @@ where d.day = any (%(days)s::date[])
     and l.timestamp >= (select min(x) from unnest(%(days)s::date[]) x)::timestamp at time zone 'UTC'
     and l.timestamp < (select max(x) + 1 from unnest(%(days)s::date[]) x)::timestamp at time zone 'UTC'
 
+-- name: lock_day
+-- Its rows do not change any more, and none come.
+select activity_lock_day(%(day)s)
+
+-- name: drop_day
+-- The rows are in Parquet.
+select activity_drop_day(%(day)s)
+
 -- name: partitions
--- Partitions of days whose rows are in one.
-select d.day, c.relname
+-- Days whose rows are in a partition.
+select d.day
 from activity_days d
 join pg_class c on c.relname = 'activity_logs_current_' || to_char(d.day, 'YYYYMMDD')
 join pg_inherits i on i.inhrelid = c.oid and i.inhparent = 'activity_logs_current'::regclass

@@ -25,11 +25,16 @@ class Anomaly:
     """
 
     date: date
+    hour: int | None
     kind: str
     source: str
     action: str
+    user_id: str
     observed: float
     expected: float
+    lower: float
+    upper: float
+    p_value: float
     severity: str
     sentence: str
     muted: int | None
@@ -44,6 +49,7 @@ class Mute:
     id: int
     source: str
     action: str | None
+    user_id: str
     kind: str | None
     until: datetime
     by: str
@@ -60,7 +66,15 @@ def list_anomalies(connection: Statements, first: date, last: date) -> list[Anom
 
 
 def acknowledge(
-    connection: Statements, day: date, source: str, action: str, *, kind: str | None, by: str, note: str
+    connection: Statements,
+    day: date,
+    source: str,
+    action: str,
+    *,
+    user: str = "",
+    kind: str | None,
+    by: str,
+    note: str,
 ) -> int:
     """Note that somebody has looked at anomalies of a day; return of how many.
 
@@ -69,10 +83,19 @@ def acknowledge(
     """
     noted = connection.execute(
         _SQL["acknowledge"],
-        {"day": day, "source": source, "action": action, "kind": kind, "by": by, "note": note},
+        {
+            "day": day,
+            "source": source,
+            "action": action,
+            "user": user,
+            "kind": kind,
+            "by": by,
+            "note": note,
+        },
     ).rowcount
     if not noted:
-        raise ActivityError(f"{source}{action and f'/{action}'} has no such anomaly on {day}")
+        subject = user and f"user {user}"
+        raise ActivityError(f"{subject or source}{action and f'/{action}'} has no such anomaly on {day}")
     return noted
 
 
@@ -81,14 +104,16 @@ def mute(
     source: str,
     *,
     action: str | None,
+    user: str = "",
     kind: str | None,
     until: datetime,
     by: str,
     reason: str,
 ) -> Mute:
-    """Mute anomalies until an instant."""
+    """Mute anomalies of a source, or of a user, until an instant."""
     named = {
-        "source": source, "action": action, "kind": kind, "until": until, "by": by, "reason": reason,
+        "source": source, "action": action, "user": user, "kind": kind, "until": until, "by": by,
+        "reason": reason,
     }  # fmt: skip
     with connection.cursor(row_factory=class_row(Mute)) as cursor:
         (muted,) = cursor.execute(_SQL["mute"], named).fetchall()

@@ -1,7 +1,8 @@
 """Forward and back through sql/migrations; sql/functions are put in anew after each step forward.
 
 A migration is `NNNN_name.sql` with `NNNN_name.rollback.sql` beside it. All that are due run in one
-transaction with their rows in `activity_migrations`. A file that changed after it ran is an error.
+transaction with their rows in `activity_migrations`. A file that changed after it ran is an error. What the
+roles may do is said anew each time, so that roles which were made by hand meanwhile get it, too.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ def migrate(connection: Statements, *, to: int | None = None) -> list[str]:
                 _step(connection, known[version].forward, known[version], _SQL["remember"])
                 taken.append(known[version].name)
         _put_functions(connection, keep=target > 0)
+        if target > 0:
+            connection.execute(_SQL["grant_roles"])
     return taken
 
 

@@ -29,3 +29,7 @@ insert into activity_migrations (version, name, sha256) values (%(version)s, %(n
 -- name: forget
 -- A step back.
 delete from activity_migrations where version = %(version)s and name = %(name)s and sha256 = %(sha256)s
+
+-- name: grant_roles
+-- What each role may do.
+select activity_grant_roles()

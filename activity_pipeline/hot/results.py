@@ -94,13 +94,20 @@ def gap_days(connection: Statements, *, before: date) -> list[date]:
 
 
 def erase_user(connection: Statements, user: UUID) -> None:
-    """Remove what was counted of a user by name."""
-    connection.execute(_SQL["erase_user"], {"user_id": user})
+    """Remove what was counted of a user by name, what was unusual about them, and what was said of that."""
+    with connection.transaction():
+        for of in ("", "_anomalies", "_acknowledgements", "_mutes", "_alerts"):
+            connection.execute(_SQL[f"erase_user{of}"], {"user_id": user})
 
 
 def revisions_of(connection: Statements, days: Collection[date]) -> dict[date, int]:
     """Return the present revision of each known day."""
     return dict(connection.execute(_SQL["revisions"], {"days": list(days)}).fetchall())
+
+
+def generations_of(connection: Statements, days: Collection[date]) -> dict[date, int]:
+    """Return the archive generation that each day's metrics had when they were counted."""
+    return dict(connection.execute(_SQL["generations"], {"days": list(days)}).fetchall())
 
 
 def stale_days(connection: Statements, kind: ResultKind) -> list[date]:

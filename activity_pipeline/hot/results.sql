@@ -63,10 +63,12 @@ order by date, user_id
 
 -- name: read_activity_anomalies_daily
 -- Daily anomalies of a range.
-select date, kind, source, action, observed, expected, lower, upper, p_value, severity, sentence, revision
+select
+    date, hour, kind, source, action, user_id, observed, expected, lower, upper, p_value, severity, sentence,
+    generation, revision
 from activity_anomalies_daily
 where date between $1::text::date and $2::text::date
-order by date, kind, source, action
+order by date, kind, source, action, user_id
 
 -- name: first_seen
 -- The first day of each action, and its events then.
@@ -94,6 +96,26 @@ order by l.day
 -- name: erase_user
 -- Counts of one user.
 delete from activity_users_daily where user_id = %(user_id)s
+
+-- name: erase_user_anomalies
+-- What was unusual about one user.
+delete from activity_anomalies_daily where user_id = %(user_id)s::text
+
+-- name: erase_user_acknowledgements
+-- What people said of it.
+delete from activity_anomaly_acknowledgements where user_id = %(user_id)s::text
+
+-- name: erase_user_mutes
+-- That they wanted to hear of none.
+delete from activity_anomaly_mutes where user_id = %(user_id)s::text
+
+-- name: erase_user_alerts
+-- That they were told of it.
+delete from activity_alerts where position(%(user_id)s::text in key) > 0
+
+-- name: generations
+-- The archive generation of each day's metrics.
+select date, max(generation) from activity_metrics_daily where date = any (%(days)s) group by date
 
 -- name: revisions
 -- Where each day stands.

@@ -141,15 +141,23 @@ def note_erased(connection: Statements, erasure: UUID, found: Sequence[Found]) -
         )
 
 
-def vacuum(connection: Statements, erasure: UUID) -> None:
+def vacuum(connection: Statements, erasure: UUID) -> bool:
     """Remove the dead rows that an erasure left, with their keys in the indexes.
+
+    Returns:
+        False where this is for the owner of the tables to do, and was not done.
 
     Raises:
         psycopg.Error: Postgres refused it.
     """
+    # To anybody else Postgres gives a warning, and goes on.
+    row = connection.execute(_SQL["is_owner"]).fetchone()
+    if not (row and row[0]):
+        return False
     for (table,) in connection.execute(_SQL["touched_tables"], {"erasure": erasure}).fetchall():
         name = psycopg.sql.Identifier(table)
         connection.execute(psycopg.sql.SQL("vacuum (index_cleanup on, truncate off) {}").format(name))
+    return True
 
 
 def _lines(letter: DeadLetter) -> tuple[list[bytes], bool]:

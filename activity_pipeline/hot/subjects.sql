@@ -132,3 +132,7 @@ select case place when 'late' then 'activity_logs_late' else 'activity_dead_lett
 from noted
 where place in ('late', 'dead_letters', 'replayed_letters')
 order by name
+
+-- name: is_owner
+-- Whether the event tables are ours to vacuum.
+select pg_has_role(relowner, 'usage') from pg_class where oid = 'activity_logs_current'::regclass

@@ -28,6 +28,7 @@ from activity_pipeline.ingest.decode import decode_entries
 from activity_pipeline.ingest.reader import MAX_BATCH_BYTES
 from activity_pipeline.ingest.report import DrainReport
 from activity_pipeline.ingest.shard import POLL_S
+from activity_pipeline.operations import measured
 from activity_pipeline.queue.read import Entry, EntryId
 
 logger = logging.getLogger(__name__)
@@ -78,12 +79,8 @@ class OutboxDrain:
         started = last_row = time.monotonic()
         while time.monotonic() - started < self.config.budget_s and not self.stop.is_set():
             since = time.perf_counter()
-            try:
-                stored = self._one_batch(outbox, sink, statements)
-            except adbc_driver_manager.Error as error:
-                # A stream's batch holds the same events in another order.
-                if not gave_way(error):
-                    raise
+            stored = self._measured_batch(outbox, sink, statements)
+            if stored is None:
                 continue
             if stored:
                 last_row = time.monotonic()
@@ -92,6 +89,24 @@ class OutboxDrain:
                 break
             else:
                 time.sleep(POLL_S)
+
+    def _measured_batch(
+        self, outbox: BulkConnection, sink: BulkConnection, statements: Statements
+    ) -> bool | None:
+        """Store a batch and record how long that took; None: it gave way, and is to be tried anew."""
+        received, refused = self.report.received, self.report.dead_lettered
+        with measured("drain") as call:
+            try:
+                stored = self._one_batch(outbox, sink, statements)
+            except adbc_driver_manager.Error as error:
+                # A stream's batch holds the same events in another order.
+                if not gave_way(error):
+                    raise
+                call.times = 0
+                return None
+            call.times, call.items = int(stored), self.report.received - received
+            call.refused = self.report.dead_lettered - refused
+        return stored
 
     def _one_batch(self, outbox: BulkConnection, sink: BulkConnection, statements: Statements) -> bool:
         """Take and store rows; return whether there were any."""

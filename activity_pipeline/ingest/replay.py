@@ -30,7 +30,9 @@ from activity_pipeline.hot.batch import Stored
 from activity_pipeline.hot.connection import BulkConnection, Statements, gave_way, open_hot
 from activity_pipeline.hot.dead_letters import Selection, claim_open, close, read_dead_letters
 from activity_pipeline.hot.writer import KnownInArchive
+from activity_pipeline.ingest.config import DrainConfig
 from activity_pipeline.ingest.rejudge import Judged, Mended, rejudge
+from activity_pipeline.settings import Settings
 
 Item = TypeVar("Item")
 LETTERS_PER_CHUNK = 2000
@@ -50,6 +52,11 @@ class ReplayConfig:
     postgres_dsn: str
     rules: Rules
     hot_days: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> ReplayConfig:
+        """Take what concerns a replay from the settings."""
+        return cls(settings.postgres_dsn, DrainConfig.of(settings).rules, settings.hot_days)
 
 
 @dataclass(slots=True)
@@ -71,6 +78,11 @@ class ReplayReport:
     new_letters: int = 0
     refused: dict[int, str] = field(default_factory=dict)
     not_open: list[int] = field(default_factory=list)
+
+    @property
+    def new_rows(self) -> dict[date, int]:
+        """How many new events each of the touched days got."""
+        return {day: self.inserted[day] for day in self.touched_days}
 
     @property
     def touched_days(self) -> list[date]:

@@ -58,6 +58,13 @@ def dagster_url(settings: Settings) -> str:
     return (settings.dagster_url or f"http://127.0.0.1:{settings.webserver_port}").rstrip("/")
 
 
+def report_new_rows(settings: Settings, new_rows: Mapping[date, int]) -> bool:
+    """Report once how many events days got without a drain; return whether Dagster took it."""
+    reporter = DagsterReporter(dagster_url(settings))
+    reporter.touch(new_rows)
+    return reporter.flush()
+
+
 class DagsterReporter:
     """Collects what was drained, and reports it when told; threads may share one."""
 

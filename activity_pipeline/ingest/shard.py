@@ -24,6 +24,7 @@ from activity_pipeline.hot.writer import KnownInArchive, claim_shard
 from activity_pipeline.ingest.config import DrainConfig
 from activity_pipeline.ingest.reader import ReadBatch, Reader
 from activity_pipeline.ingest.report import DrainReport
+from activity_pipeline.operations import measured
 from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.queue.read import START, EntryId, trim_through
@@ -63,7 +64,7 @@ class ShardDrain:
             while time.monotonic() - started < self.config.budget_s and not self.stop.is_set():
                 since = time.perf_counter()
                 read = read or reader.take()
-                if read is not None and self._store(read, statements, bulk):
+                if read is not None and self._stored(read, statements, bulk):
                     trim_through(client, self.shard, EntryId(read.batch.through))
                     read = None
                     self.report.seconds += time.perf_counter() - since
@@ -85,6 +86,14 @@ class ShardDrain:
     def _go_on_after(self, offset: EntryId, reader: Reader, client: redis.Redis) -> None:
         trim_through(client, self.shard, offset)  # what a crash between commit and trim left behind
         reader.seek(offset)
+
+    def _stored(self, read: ReadBatch, statements: Statements, bulk: BulkConnection) -> bool:
+        with measured("drain") as call:
+            refused_before = self.report.dead_lettered
+            stored = self._store(read, statements, bulk)
+            call.times, call.items = int(stored), read.batch.received
+            call.refused = self.report.dead_lettered - refused_before
+        return stored
 
     def _store(self, read: ReadBatch, statements: Statements, bulk: BulkConnection) -> bool:
         """Store a batch; return whether it was this drain that did."""

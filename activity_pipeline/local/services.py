@@ -11,6 +11,7 @@ import msgspec
 from activity_pipeline.archive.chain.signing import make_key
 from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.migrations import migrate
+from activity_pipeline.hot.recording import recording
 from activity_pipeline.local.stack import LocalStack
 from activity_pipeline.settings import Settings, packaged
 
@@ -20,6 +21,8 @@ DAGSTER_DATABASE = "dagster"
 @contextlib.contextmanager
 def services(settings: Settings, *, with_dagster: bool = False, migrated: bool = True) -> Iterator[Settings]:
     """Yield settings in which every address is set, starting the embedded servers where one is missing.
+
+    How long the block's operations take is recorded in the database (hot/recording.py).
 
     Args:
         settings: As loaded.
@@ -33,7 +36,8 @@ def services(settings: Settings, *, with_dagster: bool = False, migrated: bool =
     settings = msgspec.structs.replace(settings, archive_url=settings.archive_root)
     complete = settings.postgres_dsn and settings.redis_url
     if complete and (settings.dagster_postgres_url or not with_dagster):
-        yield settings
+        with recording(settings.postgres_dsn):
+            yield settings
         return
     with LocalStack(settings.state_path) as stack:
         if not settings.postgres_dsn and migrated:
@@ -41,13 +45,15 @@ def services(settings: Settings, *, with_dagster: bool = False, migrated: bool =
                 migrate(connection)
         if not settings.dagster_postgres_url and with_dagster:
             _relax_run_history(stack)
-        yield msgspec.structs.replace(
+        running = msgspec.structs.replace(
             settings,
             archive_signing_key=settings.archive_signing_key or _local_key(settings.local_key_path),
             postgres_dsn=settings.postgres_dsn or stack.postgres_dsn,
             redis_url=settings.redis_url or stack.redis_url,
             dagster_postgres_url=settings.dagster_postgres_url or dagster_url(stack),
         )
+        with recording(running.postgres_dsn):
+            yield running
 
 
 def _local_key(path: Path) -> str:

@@ -135,3 +135,5 @@ def _described(kind: Kind, source: str, action: str) -> str:
             return f"{source} sent nothing all day"
         case "new_source" | "new_action":
             return f"{source}/{action} appeared"
+        case "user_volume" | "user_failures" | "user_hours":
+            return "a user did what none does"

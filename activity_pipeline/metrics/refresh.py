@@ -23,6 +23,7 @@ from activity_pipeline.hot.connection import BulkConnection, Statements
 from activity_pipeline.hot.reader import counted_columns
 from activity_pipeline.metrics.counting import SCHEMAS, Metric, count, days_of
 from activity_pipeline.metrics.months import replace_in_months
+from activity_pipeline.operations import measured
 
 TABLES: Final[dict[Metric, results.ResultTable]] = {
     "daily": "activity_metrics_daily",
@@ -57,8 +58,10 @@ def refresh_metrics(
     A day that moves from Postgres to Parquet while it is read would be counted twice or not at all,
     so the days are looked at again afterwards and those that moved are read anew.
     """
-    with results.one_at_a_time(statements, "metrics"):
-        return _refresh(statements, bulk, store, days)
+    with results.one_at_a_time(statements, "metrics"), measured("metrics") as call:
+        report = _refresh(statements, bulk, store, days)
+        call.times, call.items = len(report.days), report.events.total()
+        return report
 
 
 def _refresh(

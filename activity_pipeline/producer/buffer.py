@@ -78,6 +78,9 @@ class Buffer:
         """Accept the event where it completes a frame, wakes the delivery or may have to be dropped."""
         if (reason := self._reason_to_drop(line)) is not None:
             return self.drop(reason) or (self.overfull and self.overflow is Overflow.SPOOL)
+        return self._take(line)
+
+    def _take(self, line: bytes) -> bool:
         size_bytes = len(line)
         attention = self.overfull
         if self._open and self._open_bytes + size_bytes > self._frame_bytes:
@@ -125,13 +128,15 @@ class Buffer:
                 attention |= self.add(line)
         return attention
 
-    def add_and_cut(self, line: bytes) -> int | DropReason:
-        """Accept one event and close its frame; return where the sequence ends, or why it was dropped."""
+    def add_and_cut(self, lines: Sequence[bytes]) -> int | DropReason:
+        """Accept all events or none and close their frame; return where it ends, or why they were dropped."""
         with self.lock:
-            if (reason := self._reason_to_drop(line)) is not None:
-                self.drop(reason)
+            if (reason := self._reason_to_drop(max(lines, key=len))) is not None:
+                for _ in lines:
+                    self.drop(reason)
                 return reason
-            self.add(line)
+            for line in lines:
+                self._take(line)
             return self.cut()
 
     def drop(self, reason: DropReason) -> bool:
@@ -230,6 +235,12 @@ class Buffer:
         with self.lock:
             self.accepted = max(self.accepted, end)
             self.notify()
+
+    @property
+    def kept(self) -> int:
+        """Sequence number below which nothing is in the memory alone: Redis has it, or the disk."""
+        with self.lock:
+            return self._batches[0].sequence if self._batches else self.issued
 
     @property
     def size_bytes(self) -> int:

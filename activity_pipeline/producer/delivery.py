@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from activity_pipeline.errors import QueueError
+from activity_pipeline.operations.recorder import measured
 from activity_pipeline.producer.batch import Batch
 from activity_pipeline.producer.buffer import Buffer
 from activity_pipeline.producer.spilling import ROUND_TRIP_BYTES, Spilling
@@ -196,7 +197,9 @@ class Delivery:
 
     def _send(self, circuit: Circuit, batches: list[Batch]) -> None:
         try:
-            circuit.send(self._producer, [batch.encode(self._producer) for batch in batches])
+            with measured("log_flush") as call:
+                call.items = sum(len(batch.lines) for batch in batches)
+                circuit.send(self._producer, [batch.encode(self._producer) for batch in batches])
         except BaseException:
             self._spilling.take_back()
             raise

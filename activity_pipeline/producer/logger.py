@@ -14,7 +14,7 @@ from activity_pipeline.producer.buffer import Buffer
 from activity_pipeline.producer.context import bound, fill
 from activity_pipeline.producer.encoding import encode_event
 from activity_pipeline.producer.limits import Limits, Overflow
-from activity_pipeline.producer.stats import DropReason, Stats
+from activity_pipeline.producer.stats import DropReason, Stats, dropped
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -162,7 +162,7 @@ class ActivityLogger:
         if wait:
             self._deliver(line, text_id, timeout_s)
         elif self._closed:
-            self._refuse(_dropped(DropReason.CLOSED))
+            self._refuse(dropped(DropReason.CLOSED))
         elif self._buffer.add(line):
             self._delivery.attend()
         return text_id
@@ -186,7 +186,7 @@ class ActivityLogger:
             self._refuse(error)
             return
         if self._closed:
-            self._refuse(_dropped(DropReason.CLOSED))
+            self._refuse(dropped(DropReason.CLOSED))
         elif self._buffer.add(line):
             self._delivery.attend()
 
@@ -262,9 +262,9 @@ class ActivityLogger:
         return self._buffer.call_once(condition, action)
 
     def _deliver(self, line: bytes, event_id: str, timeout_s: float) -> None:
-        end = DropReason.CLOSED if self._closed else self._buffer.add_and_cut(line)
+        end = DropReason.CLOSED if self._closed else self._buffer.add_and_cut([line])
         if isinstance(end, DropReason):
-            raise _dropped(end)
+            raise dropped(end)
         self._delivery.attend()
         buffer = self._buffer
 
@@ -294,7 +294,3 @@ class ActivityLogger:
         """In a forked child: the thread stayed in the parent, which delivers what was buffered before."""
         self._delivery.abandon()
         self._reset()
-
-
-def _dropped(reason: DropReason) -> EventError:
-    return EventError(f"the event was dropped: {reason.value}", reason=reason.value)

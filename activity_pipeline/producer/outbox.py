@@ -62,14 +62,13 @@ def log_in_transaction(
         TypeError: The connection is of an unknown or asynchronous kind, or a field is unknown.
         Exception: Whatever the driver raises. Let it take the transaction with it.
     """
-    event_id, line = _encode(action, source, redact, **fields)
+    event_id, line = encode(action, source, redact, **fields)
     if hasattr(connection, "run_sync") or inspect.iscoroutinefunction(getattr(connection, "execute", None)):
         raise TypeError("the connection is asynchronous: use log_in_transaction_async")
     if callable(getattr(connection, "connection", None)):
         connection = connection.connection()  # a Session's
     if hasattr(connection, "exec_driver_sql"):
-        _require_transaction(connection.connection.dbapi_connection)
-        connection.exec_driver_sql(_INSERT[connection.dialect.paramstyle], (line,))
+        write_lines(connection, [line])
     elif hasattr(connection, "cursor"):
         with connection.cursor() as cursor:
             # Django's wrapper has the driver's own inside, once a cursor was asked for.
@@ -96,16 +95,28 @@ async def log_in_transaction_async(
         return event_id
     if not inspect.iscoroutinefunction(getattr(connection, "execute", None)):
         raise TypeError(f"{type(connection).__name__} is not an asynchronous connection")
-    event_id, line = _encode(action, source, redact, **fields)
+    event_id, line = encode(action, source, redact, **fields)
     _require_transaction(connection)
     await connection.execute(_INSERT["format"], (line,))
     return event_id
 
 
-def _encode(
+def write_lines(connection: Any, lines: Sequence[str]) -> None:
+    """Write events, encoded already, in the transaction of a SQLAlchemy Connection.
+
+    Raises:
+        EventError: There is no transaction (autocommit).
+        Exception: Whatever the driver raises.
+    """
+    _require_transaction(connection.connection.dbapi_connection)
+    insert = _INSERT[connection.dialect.paramstyle]
+    connection.exec_driver_sql(insert, (lines[0],) if len(lines) == 1 else [(line,) for line in lines])
+
+
+def encode(
     action: str,
     source: str,
-    redact: Sequence[str | Redactor],
+    redact: Sequence[str | Redactor] = (),
     *,
     entity_type: str | None = None,
     entity_id: str | int | UUID | None = None,
@@ -115,7 +126,11 @@ def _encode(
     timestamp: datetime | str | None = None,
     event_id: str | UUID | None = None,
 ) -> tuple[str, str]:
-    """Return the event's id and its line."""
+    """Return an event's id and its line, with what is bound; see `log_in_transaction`.
+
+    Raises:
+        EventError: The event is malformed or cannot be redacted.
+    """
     text_id = new_id() if event_id is None else str(event_id)
     filled = fill(entity_type, entity_id, user_id, status, metadata)
     line = encode_event(text_id, timestamp, source, action, *filled)

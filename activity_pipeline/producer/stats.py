@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+from activity_pipeline.errors import EventError
+
 
 class DropReason(StrEnum):
     """Why an event did not leave the process. Each one is declared to the sink, but for CLOSED."""
@@ -19,6 +21,11 @@ class DropReason(StrEnum):
     BUFFER_FULL = "buffer_full"
     SPOOL_FULL = "spool_full"
     CLOSED = "closed"
+
+
+def dropped(reason: DropReason) -> EventError:
+    """Return the error that says so."""
+    return EventError(f"the event was dropped: {reason.value}", reason=reason.value)
 
 
 class Counts(msgspec.Struct):

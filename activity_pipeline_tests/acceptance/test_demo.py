@@ -64,6 +64,7 @@ def two_years_old_file(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_rebased_file_is_counted_as_duckdb_does_and_the_second_time_not_at_all(
     two_years_old_file: Path, tmp_path: Path
 ) -> None:

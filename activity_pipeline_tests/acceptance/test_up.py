@@ -23,16 +23,9 @@ import pytest
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.follower import is_followed
+from activity_pipeline_tests.waiting import wait_for
 
 UNFINISHED = ("REQUESTED", "CANCELING", "COMPLETING", "FAILING")
-
-
-def _wait_for(what: str, look: Callable[[], Any], timeout_s: float) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"{what}: not within {timeout_s:.0f} s"
-        time.sleep(0.1)
-    return found
 
 
 @dataclass(frozen=True)
@@ -43,6 +36,7 @@ class Up:
     folder: Path
     environment: dict[str, str]
     url: str
+    api: str
 
     @property
     def printed(self) -> str:
@@ -96,9 +90,10 @@ class Up:
 
 
 def _start(folder: Path) -> Up:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.socket() as probe, socket.socket() as other:
+        for each in (probe, other):
+            each.bind(("127.0.0.1", 0))
+        port, api_port = probe.getsockname()[1], other.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")}
     # A mark that every descendant inherits, and fewer partitions to evaluate than since 2000.
     environment |= {
@@ -107,20 +102,29 @@ def _start(folder: Path) -> Up:
     }
     with (folder / "up.out").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "activity_pipeline", "up", "--port", str(port)],
+            [
+                sys.executable,
+                "-m",
+                "activity_pipeline",
+                "up",
+                "--port",
+                str(port),
+                "--api-port",
+                str(api_port),
+            ],
             cwd=folder,
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    up = Up(process, folder, environment, f"http://127.0.0.1:{port}")
+    up = Up(process, folder, environment, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{api_port}/api/v1")
 
     def ready() -> bool:
         assert process.poll() is None, up.printed
         return "is up" in up.printed
 
     try:
-        _wait_for("up", ready, 120)
+        wait_for("up", ready, 120)
     except BaseException:
         process.kill()
         raise
@@ -140,7 +144,7 @@ def test_an_event_from_another_shell_is_drained_by_a_run_of_the_sensor(
 ) -> None:
     event_id = up.command("log", "greeted", "--source", "shell")
     started = time.monotonic()
-    _wait_for(
+    wait_for(
         "the event in Postgres",
         lambda: up.query("select count(*) from activity_logs where id = %s", event_id),
         30,
@@ -158,9 +162,24 @@ def test_an_event_from_another_shell_is_drained_by_a_run_of_the_sensor(
         )
         return answer["assetOrError"].get("assetMaterializations")
 
-    (materialization, *_) = _wait_for("the day reported to Dagster", reported, 30)
+    (materialization, *_) = wait_for("the day reported to Dagster", reported, 30)
     assert materialization["partition"] == datetime.now(UTC).date().isoformat()
     assert "new_rows" in [entry["label"] for entry in materialization["metadataEntries"]]
+
+
+def test_the_api_takes_events_and_says_what_became_of_them(up: Up) -> None:
+    body = json.dumps({"source": "http", "action": "greeted"}).encode()
+    request = urllib.request.Request(f"{up.api}/activities", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        (verdict,) = json.load(reply)["verdicts"]
+    wait_for(
+        "the event in Postgres",
+        lambda: up.query("select count(*) from activity_logs where id = %s", verdict["id"]),
+        30,
+    )
+    with urllib.request.urlopen(f"{up.api}/ledger", timeout=30) as reply:
+        assert json.load(reply)["residual"] == 0
+    assert up.query("select rolname from pg_roles where rolname = 'activity_reader'") == "activity_reader"
 
 
 @pytest.fixture
@@ -179,7 +198,7 @@ def follower(up: Up) -> Iterator[None]:
             return is_followed(postgres)
 
     try:
-        _wait_for("the follower", at_work, 30)
+        wait_for("the follower", at_work, 30)
         yield
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
@@ -206,9 +225,9 @@ def test_what_a_follower_stores_is_seen_in_dagster_and_its_metrics_follow(up: Up
         )["assetOrError"]
         return [each for each in answer["assetMaterializations"] if each["partition"] == str(day)]
 
-    assert _wait_for("the report", reported, 30)[0]["runId"] == "", "no run has stored it"
+    assert wait_for("the report", reported, 30)[0]["runId"] == "", "no run has stored it"
     counted = "select count from activity_metrics_daily where source = 'followed'"
-    assert _wait_for("the metrics", lambda: up.query(counted), 90) == 1
+    assert wait_for("the metrics", lambda: up.query(counted), 90) == 1
     assert drains() == before
 
 
@@ -221,7 +240,7 @@ def test_cold_days_are_exported_checked_and_retired_by_themselves(up: Up, back: 
     events.write_text("".join(json.dumps(line) + "\n" for line in lines))
     up.command("import", str(events))
     archived = "select count(*) from activity_days where day = any (%s) and state = 'archived'"
-    _wait_for("the days retired", lambda: up.query(archived, days) == len(days), 300)
+    wait_for("the days retired", lambda: up.query(archived, days) == len(days), 300)
     passed = up.graphql(
         'query { assetChecksOrError: assetNodeOrError(assetKey: {path: ["archive", "events"]}) '
         "{ ... on AssetNode { assetChecksOrError { ... on AssetChecks "
@@ -234,6 +253,7 @@ def test_cold_days_are_exported_checked_and_retired_by_themselves(up: Up, back: 
     }
 
 
+@pytest.mark.slow
 def test_a_backfill_of_ten_days_over_graphql(up: Up) -> None:
     days = [today() - number * ONE_DAY for number in range(10, 0, -1)]
     events = up.folder / "ten_days.ndjson"
@@ -248,7 +268,7 @@ def test_a_backfill_of_ten_days_over_graphql(up: Up) -> None:
     ]
     events.write_text("".join(json.dumps(line) + "\n" for line in lines))
     up.command("import", str(events))
-    _wait_for(
+    wait_for(
         "the ten days in Postgres",
         lambda: up.query("select count(*) from activity_logs where source = 'backfill'") == 10,
         40,
@@ -272,7 +292,7 @@ def test_a_backfill_of_ten_days_over_graphql(up: Up) -> None:
         status: str = answer["partitionBackfillOrError"]["status"]
         return None if status in UNFINISHED else status
 
-    assert _wait_for("the backfill", ended, 150) == "COMPLETED_SUCCESS"
+    assert wait_for("the backfill", ended, 150) == "COMPLETED_SUCCESS"
     counted = up.query("select sum(count) from activity_metrics_daily where source = 'backfill'")
     assert counted == 10
 
@@ -291,4 +311,4 @@ def test_a_killed_up_leaves_no_process(tmp_path: Path) -> None:
     killed = _start(tmp_path)
     killed.process.kill()
     killed.process.wait()
-    _wait_for("the end of all processes", lambda: not killed.leftovers(), 60)
+    wait_for("the end of all processes", lambda: not killed.leftovers(), 60)

@@ -54,9 +54,10 @@ class Platform:
 
     def rows(self, table: str) -> list[str]:
         """Return a result table's rows as text, in order, wherever their events lived when they were made."""
+        made = "select (to_jsonb(t) - 'generation')::text from"
         query = {
-            "metrics": "select (to_jsonb(t) - 'generation')::text from activity_metrics_daily t order by 1",
-            "anomalies": "select t::text from activity_anomalies_daily t order by 1",
+            "metrics": f"{made} activity_metrics_daily t order by 1",
+            "anomalies": f"{made} activity_anomalies_daily t order by 1",
         }[table]
         return [row[0] for row in self.running.statements.execute(query).fetchall()]
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.migrations import migrate
 from activity_pipeline.local import LocalStack
+from activity_pipeline_tests.waiting import wait_for
 
 DEADLINE_S = 60.0
-POLL_S = 0.01
 
 
 @pytest.fixture
@@ -29,12 +27,3 @@ def restart(stack: LocalStack) -> None:
     """Start the stack again; its supervisor takes a moment to see that a server has died."""
     dead = stack.servers.supervisor_pid
     wait_for("a new supervisor", lambda: stack.start().servers.supervisor_pid != dead)
-
-
-def wait_for(what: str, look: Callable[[], Any]) -> Any:
-    """Poll until something is true, and return it."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:.0f} s: {what}"
-        time.sleep(POLL_S)
-    return found

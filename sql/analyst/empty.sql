@@ -55,9 +55,11 @@ where false;
 create or replace view activity_anomalies_daily as
 select
     null::date as date,
+    null::smallint as hour,
     null::varchar as kind,
     null::varchar as source,
     null::varchar as action,
+    null::varchar as user_id,
     null::double as observed,
     null::double as expected,
     null::double as lower,
@@ -65,5 +67,6 @@ select
     null::double as p_value,
     null::varchar as severity,
     null::varchar as sentence,
+    null::integer as generation,
     null::bigint as revision
 where false;

@@ -2,6 +2,7 @@
 create or replace function public.activity_attach_restored(restored_day date)
 returns void
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
@@ -18,3 +19,4 @@ end
 $$;
 comment on function public.activity_attach_restored(date) is
     'Makes the table of a day that activity_index_restored left a partition of activity_logs_archive';
+revoke all on function public.activity_attach_restored(date) from public;

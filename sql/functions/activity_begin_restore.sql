@@ -2,6 +2,7 @@
 create or replace function public.activity_begin_restore(restored_day date)
 returns boolean
 language plpgsql
+security definer
 set search_path = ''
 as $$
 begin
@@ -18,8 +19,13 @@ begin
         restored_day::timestamp at time zone 'UTC',
         (restored_day + 1)::timestamp at time zone 'UTC'
     );
+    -- It belongs to whoever owns the schema, and the caller fills it.
+    if to_regrole('activity_archiver') is not null then
+        grant select, insert on public.activity_logs_restoring to activity_archiver;
+    end if;
     return true;
 end
 $$;
 comment on function public.activity_begin_restore(date) is
     'Makes the table that a day is restored into, activity_logs_restoring; false where the day is restored already';
+revoke all on function public.activity_begin_restore(date) from public;

@@ -2,6 +2,7 @@
 create or replace function public.activity_create_day(new_day date)
 returns void
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
@@ -25,3 +26,4 @@ begin
 end
 $$;
 comment on function public.activity_create_day(date) is 'Makes the partition of a day and opens it; does nothing where the day is known';
+revoke all on function public.activity_create_day(date) from public;

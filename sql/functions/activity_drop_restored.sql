@@ -2,6 +2,7 @@
 create or replace function public.activity_drop_restored(restored_day date)
 returns void
 language plpgsql
+security definer
 set search_path = ''
 as $$
 begin
@@ -11,3 +12,4 @@ begin
 end
 $$;
 comment on function public.activity_drop_restored(date) is 'Drops a restored day';
+revoke all on function public.activity_drop_restored(date) from public;

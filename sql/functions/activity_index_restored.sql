@@ -2,6 +2,7 @@
 create or replace function public.activity_index_restored(restored_day date)
 returns void
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
@@ -15,3 +16,4 @@ end
 $$;
 comment on function public.activity_index_restored(date) is
     'Gives activity_logs_restoring the name that a day''s partition has, its primary key and all indexes';
+revoke all on function public.activity_index_restored(date) from public;

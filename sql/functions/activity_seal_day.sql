@@ -2,6 +2,7 @@
 create or replace function public.activity_seal_day(sealed_day date)
 returns boolean
 language plpgsql
+security definer
 set search_path = ''
 as $$
 declare
@@ -22,3 +23,4 @@ begin
 end
 $$;
 comment on function public.activity_seal_day(date) is 'Gives an open day the full set of indexes and seals it; false where it was not open';
+revoke all on function public.activity_seal_day(date) from public;

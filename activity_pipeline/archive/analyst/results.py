@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from activity_pipeline.archive.store import ArchiveStore
 
-USERS = "activity_users_daily"
+BY_USER = ("activity_users_daily", "activity_anomalies_daily")
 RESULT = re.compile(r"results/([a-z_]\w*)/[^./][^/]*\.parquet")
 """Path of a file of a table; the files that are being written have a dot before their name."""
 
@@ -39,10 +39,19 @@ def result_files(store: ArchiveStore) -> dict[str, list[str]]:
 
 def erase_user_from_results(store: ArchiveStore, user: UUID) -> None:
     """Write the files that count users by name anew without one of them; nobody computes meanwhile."""
-    for path in result_files(store).get(USERS, []):
+    files = result_files(store)
+    for path in (path for table in BY_USER for path in files.get(table, [])):
         rows = pq.read_table(pa.BufferReader(store.read(path)))
-        ids = pa.chunked_array([chunk.storage for chunk in rows["user_id"].chunks], pa.binary(16))
-        others = rows.filter(pc.not_equal(ids, pa.scalar(user.bytes, pa.binary(16))))
+        if "user_id" not in rows.column_names:  # anomalies of an earlier release
+            continue
+        others = rows.filter(_is_not(rows["user_id"], user))
         if len(others) < len(rows):
             with store.writing(path) as stream:
                 pq.write_table(others, stream, compression="zstd")
+
+
+def _is_not(ids: pa.ChunkedArray, user: UUID) -> pa.ChunkedArray:
+    if pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
+        return pc.not_equal(ids, str(user))
+    raw = pa.chunked_array([chunk.storage for chunk in ids.chunks], pa.binary(16))
+    return pc.not_equal(raw, pa.scalar(user.bytes, pa.binary(16)))

@@ -37,11 +37,12 @@ def sweep(
 def finish_erasure(statements: Statements, store: ArchiveStore, erasure: erasures.Erasure) -> None:
     """Remove what an erasure left on disk, and note that it is done.
 
-    Old files go at once, whoever reads them: what a compaction left may hold the same rows.
+    Old files go at once, whoever reads them: what a compaction left may hold the same rows. Whoever does
+    not own the tables leaves it unfinished, for the owner to run the erasure again.
     """
     sweep(statements, store, newest_entries(store).values(), grace_s=0)
-    subjects.vacuum(statements, erasure.id)
-    erasures.finish(statements, erasure.id)
+    if subjects.vacuum(statements, erasure.id):
+        erasures.finish(statements, erasure.id)
 
 
 def finish_published(statements: Statements, store: ArchiveStore) -> None:

@@ -183,7 +183,10 @@ def erase(
             raise
         subjects.erase_copies(statements, erasure.id, subject)
         if subject.user_id:
-            with results.one_at_a_time(statements, "metrics"):
+            with (
+                results.one_at_a_time(statements, "metrics"),
+                results.one_at_a_time(statements, "anomalies"),
+            ):
                 results.erase_user(statements, subject.user_id)
                 erase_user_from_results(store, subject.user_id)
         finish_erasure(statements, store, erasure)

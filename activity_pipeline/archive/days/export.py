@@ -28,6 +28,7 @@ from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import BulkConnection, Statements
 from activity_pipeline.hot.content import Held
 from activity_pipeline.hot.reader import frozen_rows
+from activity_pipeline.operations import measured
 
 _ID_SCHEMA = pa.schema([EVENT_SCHEMA.field("id"), EVENT_SCHEMA.field("timestamp")])
 DAYS_PER_STEP = 200
@@ -90,8 +91,7 @@ def export_days(
         export = _Export(statements, bulk, chain, connection, failed)
         yield from export.finish_half_done()
         for start in range(0, len(days), DAYS_PER_STEP):
-            chunk = hot.freeze(statements, sorted(days)[start : start + DAYS_PER_STEP])
-            yield from export.step([day for day in chunk if day.state == "frozen"])
+            yield from export.measured_step(sorted(days)[start : start + DAYS_PER_STEP])
     if bad is None:
         failed.check()
 
@@ -135,14 +135,24 @@ class _Export:
             self.chain.advance(published)
         yield from self._mark(self.chain.half_done, held)
 
-    def step(self, frozen: list[hot.Day]) -> Iterator[ArchivedDay]:
+    def measured_step(self, days: Sequence[date]) -> list[ArchivedDay]:
+        """Freeze days, take them through the steps and record how long each took, on average."""
+        bad_before = len(self.bad.errors)
+        with measured("export", times=len(days)) as call:
+            frozen = [day for day in hot.freeze(self.statements, days) if day.state == "frozen"]
+            call.times = len(frozen)
+            archived = self.step(frozen)
+            call.failures = len(self.bad.errors) - bad_before
+        return archived
+
+    def step(self, frozen: list[hot.Day]) -> list[ArchivedDay]:
         """Take frozen days through the steps; a day that fails one of them goes no further."""
         store = self.chain.store
         older = self._older_files(frozen)
         self._drop_known(frozen, older)
         sound = [day for day in frozen if day.day not in self.bad.errors]
         if not sound:
-            return
+            return []
         generations = {day.day: day.generation + 1 for day in sound}
         paths = {day: file_path(day, generation) for day, generation in generations.items()}
         # Frozen rows stay as they are, so Postgres hashes them while they are written and read back.
@@ -171,7 +181,7 @@ class _Export:
             for day in passed
         ]
         store.sync([each.manifest.name for each in published])
-        yield from self._mark(published, held)
+        return self._mark(published, held)
 
     def _mark(self, published: Sequence[Published], held: Mapping[date, Held]) -> list[ArchivedDay]:
         hot_chain.note_exported(self.statements, [each.record for each in published], held)

@@ -14,6 +14,7 @@ from activity_pipeline.archive.store import ArchiveStore
 from activity_pipeline.errors import GateError, StoreBusyError
 from activity_pipeline.hot import days as hot
 from activity_pipeline.hot.connection import Statements
+from activity_pipeline.operations import measured
 
 logger = logging.getLogger(__name__)
 
@@ -52,19 +53,27 @@ def retire_days(
     exported = _exported(statements, days)
     for start in range(0, len(exported), DAYS_PER_STEP):
         step = exported[start : start + DAYS_PER_STEP]
-        retirements = []
-        for day, entry in failed.entries_of(store, {d.day: d.manifest for d in step if d.manifest}).items():
-            with failed.keeping(day):
-                for file in entry.files:
-                    if file.generation == entry.generation:
-                        check_bytes(store, file)
-                retirements.append(
-                    hot.Retirement(day, entry.generation, entry.added(), entry.row_count, entry.size_bytes)
-                )
-        retired += _retire(statements, retirements, failed, pauses_s)
+        bad_before = len(failed.errors)
+        with measured("gate", times=len(step)) as call:
+            retired += _retire(statements, _checked(store, step, failed), failed, pauses_s)
+            call.failures = len(failed.errors) - bad_before
     if bad is None:
         failed.check()
     return retired
+
+
+def _checked(store: ArchiveStore, step: Sequence[hot.Day], failed: BadDays) -> list[hot.Retirement]:
+    """Return what the days of a step must hold, but for those whose new file is not as published."""
+    retirements = []
+    for day, entry in failed.entries_of(store, {d.day: d.manifest for d in step if d.manifest}).items():
+        with failed.keeping(day):
+            for file in entry.files:
+                if file.generation == entry.generation:
+                    check_bytes(store, file)
+            retirements.append(
+                hot.Retirement(day, entry.generation, entry.added(), entry.row_count, entry.size_bytes)
+            )
+    return retirements
 
 
 def _retire(

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
 
-from activity_pipeline.cli.options import DaysType
+from activity_pipeline.cli.options import DaysType, TtlType
 from activity_pipeline.cli.output import count_bar, json_option, print_json, print_table
 from activity_pipeline.settings import Settings, load_settings
-
-UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-LONGEST = timedelta(days=3653)
-
-
-class TtlType(click.ParamType[timedelta]):
-    """`30m`, `12h`, `7d` or `2w`."""
-
-    name = "TTL"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read a time to live."""
-        if isinstance(value, timedelta):
-            return value
-        if re.fullmatch(r"0+[mhdw]?", value):
-            self.fail("to give days back at once use --drop", param, ctx)
-        found = re.fullmatch(r"([0-9]{1,7})([mhdw])", value)
-        if not found:
-            self.fail(f"a time to live is written 30m, 12h, 7d or 2w, not {value!r}", param, ctx)
-        ttl = int(found[1]) * UNITS[found[2]]
-        if ttl > LONGEST:
-            self.fail("ten years are the longest", param, ctx)
-        return ttl
 
 
 @click.command()
 @click.option("--days", type=DaysType(), required=True, help="These days: 2026-03-01..2026-03-31.")
 @click.option(
-    "--ttl", type=TtlType(), default="7d", show_default=True, help="How long they stay: 30m, 12h, 7d, 2w."
+    "--ttl",
+    type=TtlType("to give days back at once use --drop"),
+    default="7d",
+    show_default=True,
+    help="How long they stay: 30m, 12h, 7d, 2w.",
 )
 @click.option("--drop", is_flag=True, help="Give restored days back early instead.")
 @json_option

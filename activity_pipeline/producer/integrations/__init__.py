@@ -6,6 +6,7 @@
     django    middleware for Django, synchronous and asynchronous
     logging   a handler for the standard library's logging
     audited   a decorator for functions
+    sqlalchemy  a plugin that makes events of what sessions of SQLAlchemy 2 change
 
 None of them delays what it watches, changes it or lets it fail.
 """

@@ -109,7 +109,7 @@ class RequestLog:
         return Exchange(
             method=method[:_MAX_CHARACTERS],
             path=_quoted(path)[:_MAX_CHARACTERS],
-            request_id=request_id if _SANE_REQUEST_ID.fullmatch(request_id) else new_id(),
+            request_id=sane_request_id(request_id),
         )
 
     @contextmanager
@@ -161,6 +161,11 @@ class RequestLog:
             )
         except Exception as error:
             _LOG.warning("a request was not logged: %r", error)
+
+
+def sane_request_id(sent: str) -> str:
+    """Return the id that a client gave its request, or a new one where it gave none that is sane."""
+    return sent if _SANE_REQUEST_ID.fullmatch(sent) else new_id()
 
 
 def find_user(user_id: UserId | None, exchange: Exchange, request: Any) -> None:

@@ -39,6 +39,7 @@ def sound(cold: Cold) -> Verification:
     return found
 
 
+@pytest.mark.slow
 def test_four_hundred_thin_days(cold: Cold, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction, "GRACE_S", 0.0)
     days = [cold.day(back) for back in range(DAYS, 0, -1)]

@@ -15,6 +15,8 @@ from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.ingest import measure_ingest
 from activity_pipeline.bench.latency import measure_latency
 from activity_pipeline.bench.producer import measure_producer
+from activity_pipeline.bench.query.measure import Plan as QueryPlan
+from activity_pipeline.bench.query.measure import measure_query
 from activity_pipeline.bench.turns import take_turns
 
 
@@ -99,3 +101,13 @@ def test_archive_of_a_file(tmp_path: Path) -> None:
     assert {f"archived / unsorted of {path.name}", f"archived / hot of {path.name}"} <= set(figures)
     assert "archiving 10 thin days" in figures
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.slow
+def test_questions_are_answered_while_events_come_in(tmp_path: Path) -> None:
+    plan = QueryPlan(tmp_path / "data", hot_rows=6_000, open_rows=1_000, cold_rows=6_000, seconds=0.05)
+    for _ in range(2):  # the second time with the data of the first
+        said = said_by(measure_query(plan, say=lambda _: None))
+        assert said["user, p95"].unit == "ms"
+        assert said["HTTP, cached, p95"].target == 5
+        assert "cold, one entity's history, p95" in said

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -28,6 +28,7 @@ from activity_pipeline.ingest.reporting import DagsterReporter
 from activity_pipeline.queue.connection import Shard, stream_key
 from activity_pipeline_tests.conftest import NO_DAGSTER, Running
 from activity_pipeline_tests.lines import lines
+from activity_pipeline_tests.waiting import wait_for
 
 NOON = datetime.combine(today(), datetime.min.time(), UTC)
 DEADLINE_S = 30.0
@@ -78,14 +79,6 @@ def dagster() -> Iterator[Dagster]:
         yield server
         server.shutdown()
         thread.join()
-
-
-def wait_for(what: str, look: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:.0f} s: {what}"
-        time.sleep(0.01)
-    return found
 
 
 @contextmanager

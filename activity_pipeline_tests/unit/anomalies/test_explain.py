@@ -5,8 +5,10 @@ from datetime import date
 
 import pytest
 
-from activity_pipeline.anomalies.explain import Verdict, sentence, severity
+from activity_pipeline.anomalies.explain import sentence
 from activity_pipeline.anomalies.model import Severity
+from activity_pipeline.anomalies.severity import severity
+from activity_pipeline.anomalies.verdict import Verdict
 
 SPIKE = Verdict(
     date=date(2026, 3, 3),

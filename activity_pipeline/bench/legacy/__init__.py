@@ -1,0 +1,1 @@
+"""The legacy application of sql/legacy, and its workload."""

@@ -1,0 +1,1 @@
+"""`bench query`: questions beside ingest, and the legacy table beside them."""

@@ -1,0 +1,1 @@
+"""The monitor page in a real browser."""

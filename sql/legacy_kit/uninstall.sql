@@ -1,0 +1,2 @@
+-- Away with the records, and with what counts changes.
+drop schema activity_legacy cascade;

@@ -1,0 +1,2 @@
+drop table activity_legacy_coverage;
+drop table activity_legacy_parity;
