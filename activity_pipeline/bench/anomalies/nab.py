@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ PROBATION_CAP: Final = 5000
 """The share at the start that is not scored, of so many rows at most."""
 
 FAR: Final = 3.0
-"""An alarm so many windows after the last one, or before the first, has nothing to do with it."""
+"""An alarm more windows than this after the last one, or before the first, has nothing to do with it."""
 
 NEVER: Final = float("inf")
 """The threshold at which nothing is flagged."""
@@ -55,6 +55,11 @@ class Labelled:
     times: list[datetime]
     counts: Floats
     windows: list[tuple[int, int]]
+
+    @property
+    def per_day(self) -> int:
+        """Rows a day."""
+        return round(timedelta(days=1) / (self.times[1] - self.times[0]))
 
     @property
     def probation(self) -> int:
@@ -110,7 +115,7 @@ def sigmoid(position: Floats) -> Floats:
     Args:
         position: In widths of the window, from its end: -1 is its start, 1 a width after it.
     """
-    return np.where(position >= FAR, -1.0, 2 / (1 + np.exp(5 * np.minimum(position, FAR))) - 1)
+    return np.where(position > FAR, -1.0, 2 / (1 + np.exp(5 * np.minimum(position, FAR))) - 1)
 
 
 def row_worth(series: Labelled) -> tuple[Floats, Ints]:
@@ -120,7 +125,7 @@ def row_worth(series: Labelled) -> tuple[Floats, Ints]:
     """
     rows = np.arange(len(series.counts))
     window = np.full(rows.size, -1)
-    position = np.full(rows.size, FAR)
+    position = np.full(rows.size, np.inf)
     for number, (first, last) in enumerate(series.windows):
         width = last - first + 1
         window[first : last + 1] = number
@@ -182,8 +187,8 @@ def best_threshold(series: Sequence[Labelled], scores: Sequence[Floats]) -> floa
     all_scores = np.concatenate(score)
     order = np.argsort(-all_scores, kind="stable")
     ordered, total = all_scores[order], np.cumsum(np.concatenate(gain)[order])
-    last = np.flatnonzero(np.diff(ordered, append=-np.inf))  # equal scores are flagged together
-    if not last.size or total[last].max() <= 0:
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # equal scores are flagged together
+    if not total.size or total[last].max() <= 0:
         return NEVER
     return float(ordered[last[np.argmax(total[last])]])
 
