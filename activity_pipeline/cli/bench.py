@@ -14,6 +14,7 @@ from activity_pipeline.settings import split_list
 if TYPE_CHECKING:
     from activity_pipeline.bench.figures import Report
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -164,9 +165,18 @@ def metrics_(context: click.Context, /, rows: int, large_rows: int, rounds: int,
     "--series", type=click.IntRange(20), default=120, show_default=True, help="(source, action) in each."
 )
 @click.option("--nab", type=FOLDER, help="Score the Numenta Anomaly Benchmark's series in it instead.")
+@click.option("--events", type=FILE, help="Judge each day of a file of events instead, and list the top 20.")
 @json_option
 @click.pass_context
-def anomalies_(context: click.Context, /, seeds: int, series: int, nab: Path | None, as_json: bool) -> None:
+def anomalies_(
+    context: click.Context,
+    /,
+    seeds: int,
+    series: int,
+    nab: Path | None,
+    events: Path | None,
+    as_json: bool,
+) -> None:
     """Simulate traffic with incidents in it, and count what is found and what is a false alarm.
 
     Exit 1 off a target.
@@ -175,9 +185,12 @@ def anomalies_(context: click.Context, /, seeds: int, series: int, nab: Path | N
     """
     from activity_pipeline.bench.anomalies.measure import measure_anomalies
     from activity_pipeline.bench.anomalies.online import measure_online
+    from activity_pipeline.bench.anomalies.real import measure_real
 
     if nab is not None:
         _show(context, measure_online(nab, say=_say), as_json=as_json)
+    if events is not None:
+        _show(context, measure_real(events, say=_say), as_json=as_json)
     _show(context, measure_anomalies(seeds=seeds, series=series, say=_say), as_json=as_json)
 
 
