@@ -240,13 +240,21 @@ def _centres(values: Floats) -> tuple[Floats, Floats]:
     return middle, np.where(middle < SMALL_COUNT, np.maximum(middle, mean), middle)
 
 
-def winsorised_mean(squares: Floats) -> Floats:
-    """Mean of squares clipped at their 95 % quantile, scaled to a normal's variance; 0 of none."""
+def winsorised_mean(
+    squares: Floats, *, share: float = WINSOR_SHARE, variance: float = WINSOR_VARIANCE
+) -> Floats:
+    """Mean of squares clipped at a quantile, scaled to a normal's variance; 0 of none.
+
+    Args:
+        squares: Squared residuals, NaN where there is none.
+        share: The quantile, 0 to 1.
+        variance: Mean square of a standard normal that is clipped there.
+    """
     ordered, known = np.sort(squares, axis=-1), _known(squares)
-    rank = np.maximum(np.ceil(known * WINSOR_SHARE).astype(np.int64) - 1, 0)
+    rank = np.maximum(np.ceil(known * share).astype(np.int64) - 1, 0)
     limit = np.take_along_axis(ordered, rank, axis=-1)
     total = np.nansum(np.minimum(ordered, limit), axis=-1)
-    mean: Floats = total / np.maximum(known[..., 0], 1) / WINSOR_VARIANCE
+    mean: Floats = total / np.maximum(known[..., 0], 1) / variance
     return mean
 
 

@@ -61,19 +61,19 @@ def refresh_anomalies(
 def _judge(bulk: BulkConnection, days: Collection[date], settings: DetectionSettings) -> pl.DataFrame:
     ordered, through = sorted(set(days)), today() - ONE_DAY
     back = timedelta(days=settings.history_days)
-    metrics = _frame(results.read_table(bulk, "activity_metrics_daily", ordered[0] - back, ordered[-1]))
+    metrics = frame(results.read_table(bulk, "activity_metrics_daily", ordered[0] - back, ordered[-1]))
     by_day = detect(metrics, ordered, through=through, settings=settings)
-    newcomers = find_newcomers(_frame(results.first_seen(bulk)), ordered, settings=settings)
+    newcomers = find_newcomers(frame(results.first_seen(bulk)), ordered, settings=settings)
     found = [by_day, newcomers]
     for some in _close_together(ordered):
         first, last = some[0], some[-1]
         hourly = results.read_table(
             bulk, "activity_metrics_hourly", first - timedelta(days=settings.hour_days), last
         )
-        found.append(detect_hours(_frame(hourly), by_day, some, through=through, settings=settings))
+        found.append(detect_hours(frame(hourly), by_day, some, through=through, settings=settings))
         start = first - timedelta(days=settings.baseline_days)
         users = results.read_table(bulk, "activity_users_daily", start, last)
-        found.append(detect_users(_with_text_ids(users), some, settings=settings))
+        found.append(detect_users(with_text_ids(users), some, settings=settings))
     return pl.concat(found).sort(*ORDER)
 
 
@@ -90,17 +90,23 @@ def _of_day(values: Mapping[date, int], kind: type[pl.DataType]) -> pl.Expr:
     return pl.col("date").replace_strict(values, default=0, return_dtype=kind)
 
 
-def _with_text_ids(users: pa.Table) -> pl.DataFrame:
+def with_text_ids(users: pa.Table) -> pl.DataFrame:
+    """Return activity_users_daily as polars has it, its user_id as text."""
     ids = pa.chunked_array([chunk.storage for chunk in users["user_id"].chunks], pa.binary(16))
     text = pl.col("user_id").cast(pl.Binary).bin.encode("hex")
     parts = (text.str.slice(start, size) for start, size in ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12)))
     place = users.schema.get_field_index("user_id")
-    frame = _frame(users.set_column(place, "user_id", ids.cast(pa.binary())))
-    return frame.with_columns(user_id=pl.concat_str(*parts, separator="-"))
+    table = frame(users.set_column(place, "user_id", ids.cast(pa.binary())))
+    return table.with_columns(user_id=pl.concat_str(*parts, separator="-"))
 
 
-def _frame(rows: object) -> pl.DataFrame:
-    frame = pl.from_arrow(rows)
-    if not isinstance(frame, pl.DataFrame):
+def frame(rows: object) -> pl.DataFrame:
+    """Return a table of metrics as polars has it.
+
+    Raises:
+        TypeError: It is no table.
+    """
+    table = pl.from_arrow(rows)
+    if not isinstance(table, pl.DataFrame):
         raise TypeError(f"a table of metrics is expected, not {type(rows).__name__}")
-    return frame
+    return table

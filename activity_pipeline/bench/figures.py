@@ -53,12 +53,14 @@ class Report:
         sizes: How much was measured, by name.
         figures: The table.
         rounds: Every single measurement by side.
+        tables: What is a table of its own, by title; shown before the figures.
     """
 
     machine: Mapping[str, str]
     sizes: Mapping[str, int]
     figures: list[Figure]
     rounds: Mapping[str, list[float]] = field(default_factory=dict)
+    tables: Mapping[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """Return it for a machine."""
@@ -67,4 +69,5 @@ class Report:
             "sizes": dict(self.sizes),
             "figures": [figure.as_dict() for figure in self.figures],
             "rounds": {name: [round(value, 3) for value in values] for name, values in self.rounds.items()},
+            "tables": dict(self.tables),
         }

@@ -14,6 +14,9 @@ from activity_pipeline.settings import split_list
 if TYPE_CHECKING:
     from activity_pipeline.bench.figures import Report
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
 
 @click.group()
 def bench() -> None:
@@ -161,9 +164,19 @@ def metrics_(context: click.Context, /, rows: int, large_rows: int, rounds: int,
 @click.option(
     "--series", type=click.IntRange(20), default=120, show_default=True, help="(source, action) in each."
 )
+@click.option("--nab", type=FOLDER, help="Score the Numenta Anomaly Benchmark's series in it instead.")
+@click.option("--events", type=FILE, help="Judge each day of a file of events instead, and list the top 20.")
 @json_option
 @click.pass_context
-def anomalies_(context: click.Context, /, seeds: int, series: int, as_json: bool) -> None:
+def anomalies_(
+    context: click.Context,
+    /,
+    seeds: int,
+    series: int,
+    nab: Path | None,
+    events: Path | None,
+    as_json: bool,
+) -> None:
     """Simulate traffic with incidents in it, and count what is found and what is a false alarm.
 
     Exit 1 off a target.
@@ -171,7 +184,13 @@ def anomalies_(context: click.Context, /, seeds: int, series: int, as_json: bool
     Example: activity-pipeline bench anomalies --seeds 5
     """
     from activity_pipeline.bench.anomalies.measure import measure_anomalies
+    from activity_pipeline.bench.anomalies.online import measure_online
+    from activity_pipeline.bench.anomalies.real import measure_real
 
+    if nab is not None:
+        _show(context, measure_online(nab, say=_say), as_json=as_json)
+    if events is not None:
+        _show(context, measure_real(events, say=_say), as_json=as_json)
     _show(context, measure_anomalies(seeds=seeds, series=series, say=_say), as_json=as_json)
 
 
@@ -247,6 +266,8 @@ def _show(context: click.Context, report: Report, *, as_json: bool) -> None:
     else:
         sizes = ", ".join(f"{value:,} {name}" for name, value in report.sizes.items())
         print_pairs("Machine", {**report.machine, "sizes": sizes})
+        for title, rows in report.tables.items():
+            print_table(title, rows)
         print_table("Figures", [figure.as_dict() for figure in report.figures])
     context.exit(1 if any(figure.met is False for figure in report.figures) else 0)
 
