@@ -19,6 +19,7 @@ from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.machine import describe
 from activity_pipeline.bench.turns import Say
 from activity_pipeline.errors import ActivityError
+from activity_pipeline.events.days import day_range
 from activity_pipeline.metrics import counting as metrics
 from activity_pipeline.metrics.counting import SCHEMAS, Metric
 
@@ -94,8 +95,8 @@ def count(file: Path) -> Mapping[Metric, pl.DataFrame]:
 def judge_all(counts: Mapping[Metric, pl.DataFrame]) -> pl.DataFrame:
     """Judge each day from the first event to the last, ANOMALY_SCHEMA."""
     daily = counts["daily"]
-    first, last = daily["date"].min(), daily["date"].max()
-    days = pl.date_range(first, last, eager=True).to_list()
+    known = sorted(daily["date"].unique().to_list())
+    days = list(day_range(known[0], known[-1]))
     first_seen = (
         daily.group_by("source", "action", "date")
         .agg(events=pl.col("count").sum())
