@@ -77,6 +77,8 @@ def open_data(folder: Path, hot_rows: int, open_rows: int, cold_rows: int, say: 
             marker.unlink(missing_ok=True)
             _make(data, sizes, say)
             marker.write_bytes(msgspec.json.encode(sizes))
+        with connect(data.dsn) as statements:
+            migrate(statements)  # made by an earlier release
         yield data
 
 
