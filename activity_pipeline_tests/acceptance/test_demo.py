@@ -47,11 +47,12 @@ def _closes(result: dict[str, Any], events: int) -> None:
 
 
 def test_the_simulated_shop_goes_the_whole_way(tmp_path: Path) -> None:
-    result = _demo(tmp_path, "--days", "50", "--events", "30000")
-    _closes(result, 30_000)
+    result = _demo(tmp_path, "--days", "50", "--events", "60000")
+    _closes(result, 60_000)
     assert result["archived_days"] == 20
     assert result["hot_days"] in {29, 30}, "today has no event yet in the first minutes of a day"
-    assert {row["kind"] for row in result["anomalies"]} >= {"spike", "silent_source"}
+    # The other two fall on the smallest series, and on some days of the week too few events tell them.
+    assert {row["kind"] for row in result["anomalies"]} >= {"drop", "silent_source"}
     assert list(tmp_path.iterdir()) == [], "nothing is left behind without --keep"
 
 
