@@ -2,7 +2,7 @@
 
 A statement is put together from blocks of the .sql file, each a constant: a condition that is not asked
 for is not there, because `$1 is null or source = $1` would have Postgres plan for both. It is planned
-anew each time, with the values: a partition that they rule out, or a value that is rare, changes the plan.
+anew each time, with the values, where a value that is rare changes the plan (see plans.py).
 
 A page is keys first, of every table that may hold some, and the rows of those keys afterwards: what is
 sorted and thrown away is 24 bytes a row, and no metadata.
@@ -11,16 +11,16 @@ sorted and thrown away is 24 bytes a row, and no metadata.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from psycopg import sql
-from psycopg.rows import class_row
 
 from activity_pipeline.events.filters import Filters, Order
 from activity_pipeline.hot.connection import Statements
+from activity_pipeline.hot.plans import Statement, fetch, fetch_each
 from activity_pipeline.hot.queries import load_queries
 
 _SQL = load_queries(__file__)
@@ -38,6 +38,12 @@ class Key(NamedTuple):
 
 FEW: Final = 5_000
 """So many keys are sorted rather than looked for in order."""
+
+_LOOKED_UP: Final = frozenset(("user", "users", "entity_id", "event_id", "text", "metadata"))
+"""Conditions that a sealed day is best asked for by their index, whatever their values."""
+
+_UNORDERED: Final = frozenset(("text", "metadata"))
+"""Those of them whose index knows no order."""
 
 Row = tuple[Any, ...]
 """The nine fields of an event in the order of FIELDS; its metadata is JSON text."""
@@ -83,27 +89,31 @@ class Window:
         until: The first instant that is too late.
         order: In which order.
         after: The key after which it begins, in that order.
+        is_sealed: Whether all its days have all indexes.
     """
 
     since: datetime
     until: datetime
     order: Order = "newest"
     after: Key | None = None
+    is_sealed: bool = False
 
     def narrowed(self) -> Window:
         """Return the window with what `after` says in its instants: only they rule out partitions."""
         if self.after is None:
             return self
         if self.order == "newest":
-            until = min(self.until, self.after.timestamp + INSTANT)
-            return Window(self.since, until, self.order, self.after)
-        return Window(max(self.since, self.after.timestamp), self.until, self.order, self.after)
+            return replace(self, until=min(self.until, self.after.timestamp + INSTANT))
+        return replace(self, since=max(self.since, self.after.timestamp))
 
 
 def list_places(connection: Statements, first: date, last: date) -> list[DayPlace]:
     """Return where the events of the days from a first to a last one are, in order."""
-    with connection.cursor(row_factory=class_row(DayPlace)) as cursor:
-        return cursor.execute(_SQL["days"], {"first": first, "last": last}).fetchall()
+    return [DayPlace(*row) for row in fetch(connection, _places(first, last))]
+
+
+def _places(first: date, last: date) -> Statement:
+    return Statement(sql.SQL(_SQL["days"]), {"first": first, "last": last}, is_kept=True)
 
 
 def find_keys(
@@ -123,23 +133,19 @@ def find_keys(
         tables: Some of TABLES.
     """
     is_unordered = filters.text is not None or bool(filters.metadata)
-    found = _keys(connection, keys_query(filters, window, limit, tables, is_unordered=is_unordered))
+    found = fetch(connection, keys_query(filters, window, limit, tables, is_unordered=is_unordered))
     many = {TABLES[place] for _, _, place, count in found if count > FEW}
     rows = [row for row in found if TABLES[row[2]] not in many]
     if many:
         # The first ones are soon met in the order of the primary key.
-        rows += _keys(connection, keys_query(filters, window, limit, sorted(many)))
+        rows += fetch(connection, keys_query(filters, window, limit, sorted(many)))
     return [(Key(timestamp, key), TABLES[place]) for timestamp, key, place, _ in rows]
-
-
-def _keys(connection: Statements, query: tuple[sql.Composed, dict[str, Any]]) -> list[Row]:
-    return connection.execute(*query, prepare=False).fetchall()
 
 
 def keys_query(
     filters: Filters, window: Window, limit: int, tables: Sequence[str], *, is_unordered: bool = False
-) -> tuple[sql.Composed, dict[str, Any]]:
-    """Return the statement of `find_keys` and its parameters.
+) -> Statement:
+    """Return the statement of `find_keys`.
 
     Args:
         filters: As there.
@@ -156,25 +162,39 @@ def keys_query(
             table=sql.Identifier(table),
             conditions=conditions,
             order=sql.SQL(_SQL[window.order]),
+            # Not a parameter: a plan that is kept has to know how much is wanted.
+            limit=sql.Literal(limit),
+            few=sql.Literal(FEW),
         )
         for table in tables
     ]
-    parameters |= {"limit": limit, **({"few": FEW} if is_unordered else {})}
-    return sql.SQL("\nunion all\n").join(parts), parameters
+    asked = filters.conditions().keys()
+    # The plan of a walk in order is one for what is frequent; that of a look-up is not.
+    is_known = bool(_LOOKED_UP & asked) and (is_unordered or not _UNORDERED & asked)
+    is_kept = window.is_sealed and (is_known or not asked)
+    return Statement(sql.SQL("\nunion all\n").join(parts), parameters, is_kept=is_kept)
 
 
-def fetch_rows(connection: Statements, keys: Collection[tuple[Key, str]]) -> dict[Key, Row]:
-    """Return the events of keys; one that has gone meanwhile is absent."""
-    rows: dict[Key, Row] = {}
-    for table in TABLES:
-        if wanted := [key for key, place in keys if place == table]:
-            for row in connection.execute(*rows_query(wanted, table), prepare=False):
-                rows[Key(row[1], row[0])] = row
-    return rows
+def fetch_rows(
+    connection: Statements, keys: Collection[tuple[Key, str]], first: date, last: date
+) -> tuple[dict[Key, Row], list[DayPlace]]:
+    """Return the events of keys, and where the events of some days are after that; in one round trip.
+
+    Args:
+        connection: Postgres.
+        keys: Each with its table; an event that has gone meanwhile is absent from the answer.
+        first: The first of the days.
+        last: The last one.
+    """
+    wanted = {table: [key for key, place in keys if place == table] for table in TABLES}
+    statements = [rows_query(some, table) for table, some in wanted.items() if some]
+    *found, places = fetch_each(connection, [*statements, _places(first, last)])
+    rows = {Key(row[1], row[0]): row for some in found for row in some}
+    return rows, [DayPlace(*row) for row in places]
 
 
-def rows_query(keys: Sequence[Key], table: str) -> tuple[sql.Composed, dict[str, Any]]:
-    """Return the statement of `fetch_rows` for one table and its parameters."""
+def rows_query(keys: Sequence[Key], table: str) -> Statement:
+    """Return the statement of `fetch_rows` for one table."""
     stamps = [key.timestamp for key in keys]
     parameters = {
         "timestamps": stamps,
@@ -182,7 +202,8 @@ def rows_query(keys: Sequence[Key], table: str) -> tuple[sql.Composed, dict[str,
         "since": min(stamps),
         "until": max(stamps),
     }
-    return sql.SQL(_SQL["rows"]).format(table=sql.Identifier(table)), parameters
+    query = sql.SQL(_SQL["rows"]).format(table=sql.Identifier(table))
+    return Statement(query, parameters, is_kept=True)
 
 
 def count_events(
@@ -192,9 +213,8 @@ def count_events(
     found = 0
     for table in tables:
         if found < limit:
-            query, parameters = scan_query("count", filters, window, limit - found, table)
-            row = connection.execute(query, parameters, prepare=False).fetchone()
-            found += row[0] if row else 0
+            ((count,),) = fetch(connection, scan_query("count", filters, window, limit - found, table))
+            found += count
     return found
 
 
@@ -207,19 +227,16 @@ def count_values(
     """
     found: list[tuple[str, str, int]] = []
     for table in tables:
-        query, parameters = scan_query("facets", filters, window, limit, table)
-        found += connection.execute(query, parameters, prepare=False).fetchall()
+        found += fetch(connection, scan_query("facets", filters, window, limit, table))
     return found
 
 
-def scan_query(
-    block: str, filters: Filters, window: Window, limit: int, table: str
-) -> tuple[sql.Composed, dict[str, Any]]:
-    """Return the statement of a block that reads a window of one table, and its parameters."""
+def scan_query(block: str, filters: Filters, window: Window, limit: int, table: str) -> Statement:
+    """Return the statement of a block that reads a window of one table."""
     window = window.narrowed()
     conditions, parameters = _conditions(filters, window)
     query = sql.SQL(_SQL[block]).format(table=sql.Identifier(table), conditions=conditions)
-    return query, {**parameters, "limit": limit}
+    return Statement(query, {**parameters, "limit": limit})
 
 
 def lexemes_of(connection: Statements, text: str) -> list[str]:
@@ -239,7 +256,9 @@ def _conditions(filters: Filters, window: Window) -> tuple[sql.Composed, dict[st
     """Return the conditions that a question asks for and the values of their parameters."""
     asked = filters.conditions()
     parameters = {**asked, "since": window.since, "until": window.until}
-    blocks = list(asked)
+    blocks = [name for name in asked if name != "text"]
+    if "text" in asked:
+        blocks += ["text"] if window.is_sealed else ["text_beginnings", "text"]
     if window.after is not None:
         blocks.append("before" if window.order == "newest" else "after")
         parameters |= {"at": window.after.timestamp, "after_id": window.after.id}

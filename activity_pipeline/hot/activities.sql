@@ -14,7 +14,7 @@ order by day
     from {table}
     where timestamp >= %(since)s and timestamp < %(until)s {conditions}
     {order}
-    limit %(limit)s
+    limit {limit}
 )
 
 -- name: few_keys
@@ -25,18 +25,18 @@ order by day
         select timestamp, id
         from {table}
         where timestamp >= %(since)s and timestamp < %(until)s {conditions}
-        limit %(few)s + 1
+        limit {few} + 1
     )
     select timestamp, id, {number} as place, (select count(*) from found) as count
     from found
     {order}
-    limit %(limit)s
+    limit {limit}
 )
 
 -- name: rows
 -- What a page shows besides: looked up by primary key, one by one, once it is known which rows those are.
 select e.*
-from unnest(%(timestamps)s::timestamptz[], %(ids)s::uuid[]) as k (timestamp, id)
+from unnest(%(timestamps)b::timestamptz[], %(ids)b::uuid[]) as k (timestamp, id)
 cross join lateral (
     select
         id, timestamp, source::text, action, entity_type, entity_id, user_id, status::text, metadata::text
@@ -136,9 +136,8 @@ and user_id = %(user)s
 -- Any of some users.
 and user_id = any (%(users)s::uuid[])
 
--- name: text
--- All words of a text, as the index of a sealed day has them. Where there is no index, most rows are ruled out
--- by how the words begin (see query/reading.py), which takes a fifth of the time.
+-- name: text_beginnings
+-- Where there is no index, how words begin rules out most rows in a fifth of the time (see query/reading.py).
 and lower(action || ' ' || coalesce(metadata ->> 'description', '')) like all (array(
     select '%%' || regexp_replace(
         left(lexeme, case when length(lexeme) > 3 then length(lexeme) - 1 else 1 end), '([\\%%_])', '\\\1', 'g'
@@ -146,6 +145,9 @@ and lower(action || ' ' || coalesce(metadata ->> 'description', '')) like all (a
     from unnest(tsvector_to_array(to_tsvector('english', %(text)s))) as lexeme
     order by length(lexeme) desc
 ))
+
+-- name: text
+-- All words of a text, as the index of a sealed day has them.
 and to_tsvector('english', action || ' ' || coalesce(metadata ->> 'description', ''))
     @@ plainto_tsquery('english', %(text)s)
 

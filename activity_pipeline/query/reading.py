@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import psycopg
 
@@ -30,6 +30,9 @@ from activity_pipeline.query.lending import Connections, Held
 from activity_pipeline.query.stretches import Span, Stretch, cut, span_asked
 
 Found = TypeVar("Found")
+Seen: TypeAlias = tuple[Found | None, Stretch]
+"""An answer, None where it has to be looked for again, and where the days were after it."""
+
 TRIES = 6
 """How often a stretch is read whose days move meanwhile: each time an archive run has got one further."""
 
@@ -122,14 +125,15 @@ class Reading:
         first, last = self._days_after(order, after)
         return cut(self.places_after(order, after), first, last, order)
 
-    def _read(self, stretch: Stretch, ask: Callable[[Stretch], Found | None]) -> Found:
+    def _read(self, stretch: Stretch, ask: Callable[[Stretch], Seen[Found]]) -> Found:
         """Ask about a stretch until its days have stayed where they were while it was read."""
         for attempt in range(TRIES):
             self.call.check()
             unread: set[date] = set()
             answer: Found | None = None
+            now: Stretch | None = None
             try:
-                answer = ask(stretch)
+                answer, now = ask(stretch)
             except psycopg.errors.UndefinedTable:
                 # A partition was dropped while Postgres looked for it.
                 pass
@@ -143,8 +147,8 @@ class Reading:
                     replace(place, retired_generation=0) if place.day in unread else place
                     for place in stretch.places
                 ]
-                answer = ask(replace(stretch, places=readable))
-            now = self._looked_at(stretch)
+                answer, now = ask(replace(stretch, places=readable))
+            now = now or self._looked_at(stretch)
             if answer is not None and _where(now.places) == _where(stretch.places):
                 self.missing |= unread
                 self.read_days += len(now.places)
@@ -168,25 +172,28 @@ class Reading:
         with self.connections() as connection:
             return replace(stretch, places=hot.list_places(connection, stretch.first, stretch.last))
 
-    def _events(self, stretch: Stretch, order: Order, after: Key | None, limit: int) -> list[Event] | None:
+    def _events(self, stretch: Stretch, order: Order, after: Key | None, limit: int) -> Seen[list[Event]]:
         """Return the first events of a stretch; None where one has gone before it was looked up."""
         window = self._window(stretch, order, after)
         rows = dict(self.cold.rows(_cold(stretch), self._question(stretch), window, limit))
         with self.connections() as connection, self.call.running(connection.cancel_safe):
             keys = dict(hot.find_keys(connection, self.filters, window, limit, _tables(stretch)))
             first = sorted({*rows, *keys}, reverse=order == "newest")[:limit]
-            rows |= hot.fetch_rows(connection, [(key, keys[key]) for key in first if key not in rows])
-        return [event_of(rows[key]) for key in first] if rows.keys() >= set(first) else None
+            wanted = [(key, keys[key]) for key in first if key not in rows]
+            found, places = hot.fetch_rows(connection, wanted, stretch.first, stretch.last)
+        rows |= found
+        events = [event_of(rows[key]) for key in first] if rows.keys() >= set(first) else None
+        return events, replace(stretch, places=places)
 
-    def _count(self, stretch: Stretch, limit: int) -> int:
+    def _count(self, stretch: Stretch, limit: int) -> Seen[int]:
         window = self._window(stretch)
         with self.connections() as connection, self.call.running(connection.cancel_safe):
             total = hot.count_events(connection, self.filters, window, limit, _tables(stretch))
         if total < limit:
             total += self.cold.count(_cold(stretch), self._question(stretch), window, limit - total)
-        return total
+        return total, self._looked_at(stretch)
 
-    def _values(self, stretch: Stretch, limit: int) -> Counter[tuple[str, str]]:
+    def _values(self, stretch: Stretch, limit: int) -> Seen[Counter[tuple[str, str]]]:
         window = self._window(stretch)
         with self.connections() as connection, self.call.running(connection.cancel_safe):
             rows = hot.count_values(connection, self.filters, window, limit, _tables(stretch))
@@ -197,11 +204,13 @@ class Reading:
                 counted[name, ""] += count
             elif value is not None:
                 counted[name, value] += count
-        return counted
+        return counted, self._looked_at(stretch)
 
     def _window(self, stretch: Stretch, order: Order = "newest", after: Key | None = None) -> Window:
         whole = self._whole(stretch)
-        return Window(max(whole.since, self.span.since), min(whole.until, self.span.until), order, after)
+        is_sealed = bool(stretch.places) and not any(place.is_open for place in stretch.places)
+        since, until = max(whole.since, self.span.since), min(whole.until, self.span.until)
+        return Window(since, until, order, after, is_sealed)
 
     def _whole(self, stretch: Stretch) -> Window:
         return Window(*span_of([stretch.first, stretch.last]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from activity_pipeline.hot import activities
 from activity_pipeline.hot.activities import Key, Window
 from activity_pipeline.hot.connection import Statements, connect
 from activity_pipeline.hot.days import seal, sum_up
+from activity_pipeline.hot.plans import Statement, fetch
 from activity_pipeline_tests.conftest import Databases, Running
 from activity_pipeline_tests.integration.query.conftest import at
 
@@ -79,11 +80,10 @@ CASES = {
 }
 
 
-def explain(connection: Statements, query: sql.Composed, parameters: dict[str, object]) -> str:
+def explain(connection: Statements, statement: Statement) -> str:
     """Return the plan of a statement, without what was never executed."""
-    rows = connection.execute(
-        sql.SQL("explain (analyze, costs off, timing off) ") + query, parameters, prepare=False
-    )
+    explained = sql.SQL("explain (analyze, costs off, timing off) {}").format(statement.query)
+    rows = fetch(connection, replace(statement, query=explained))
     return "\n".join(line for (line,) in rows if "never executed" not in line)
 
 
@@ -95,7 +95,7 @@ def test_a_sealed_day_is_looked_up_by_an_index(full: Statements, name: str) -> N
     query = activities.keys_query(
         case.filters, window, 20, ["activity_logs_current"], is_unordered=is_unordered
     )
-    plan = explain(full, *query)
+    plan = explain(full, query)
     assert "Seq Scan" not in plan
     assert f"on activity_logs_current_{SEALED:%Y%m%d}" in plan
     assert case.index in plan or f"{SEALED:%Y%m%d}_pkey" in plan
@@ -103,6 +103,46 @@ def test_a_sealed_day_is_looked_up_by_an_index(full: Statements, name: str) -> N
         assert f"activity_logs_current_{other:%Y%m%d}" not in plan
     if name in {"entity", "user", "text", "metadata", "rare action prefix"}:
         assert case.index in plan
+
+
+@pytest.mark.parametrize("name", ["no filter", "entity", "entity id", "user", "users", "text", "metadata"])
+def test_a_plan_that_is_kept_is_one_for_any_value(full: Statements, name: str) -> None:
+    case = CASES[name]
+    window = Window(at(OLDEST), at(OPEN), is_sealed=True)
+    query = activities.keys_query(
+        case.filters, window, 20, ["activity_logs_current"], is_unordered=name in {"text", "metadata"}
+    )
+    assert query.is_kept
+    numbers = {name: f"${n}" for n, name in enumerate(query.parameters, 1)}
+    values = sql.SQL(", ").join(sql.Literal(value) for value in query.parameters.values())
+    full.execute("set plan_cache_mode = force_generic_plan")
+    full.execute(sql.SQL("prepare kept as ") + sql.SQL(query.query.as_string(full) % numbers))
+    plan = explain(full, Statement(sql.SQL("execute kept({})").format(values), {}))
+    full.execute("set plan_cache_mode = auto")
+    full.execute("deallocate kept")
+    assert "$1" in plan
+    # Which days it is about is known when it is run: not the open one.
+    assert "Subplans Removed: 1" in plan
+    assert f"on activity_logs_current_{OPEN:%Y%m%d}" not in plan
+    assert "Seq Scan" not in plan
+    assert f"on activity_logs_current_{SEALED:%Y%m%d}" in plan
+    assert case.index in plan
+
+
+@pytest.mark.parametrize("name", ["source", "action", "action prefix", "status", "source and action"])
+def test_what_may_be_rare_is_planned_anew(full: Statements, name: str) -> None:
+    window = Window(at(OLDEST), at(OPEN), is_sealed=True)
+    assert not activities.keys_query(CASES[name].filters, window, 20, activities.TABLES).is_kept
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_plans_that_are_kept_find_the_same(full: Statements, name: str) -> None:
+    anew = Window(at(SEALED), at(OPEN))
+    filters = CASES[name].filters
+    for window in (replace(anew, is_sealed=True), replace(anew, is_sealed=True)):
+        found = activities.find_keys(full, filters, window, 20)
+        assert sorted(found) == sorted(activities.find_keys(full, filters, anew, 20))
+    assert full.execute("show plan_cache_mode").fetchone() == ("auto",)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -114,7 +154,7 @@ def test_on_an_open_day_no_other_day_is_touched(full: Statements, name: str) -> 
         activities.scan_query("count", filters, window, 10_000, "activity_logs_current"),
         activities.scan_query("facets", filters, window, 10_000, "activity_logs_current"),
     ):
-        plan = explain(full, *query)
+        plan = explain(full, query)
         assert f"activity_logs_current_{OPEN:%Y%m%d}" in plan
         for other in (SEALED, OLDEST):
             assert f"activity_logs_current_{other:%Y%m%d}" not in plan
@@ -122,7 +162,7 @@ def test_on_an_open_day_no_other_day_is_touched(full: Statements, name: str) -> 
 
 def test_a_page_of_what_is_frequent_reads_the_newest_day_alone(full: Statements) -> None:
     window = Window(at(OLDEST), at(OPEN + ONE_DAY))
-    plan = explain(full, *activities.keys_query(Filters(), window, 20, activities.TABLES))
+    plan = explain(full, activities.keys_query(Filters(), window, 20, activities.TABLES))
     assert f"activity_logs_current_{OPEN:%Y%m%d}_pkey" in plan
     assert f"{SEALED:%Y%m%d}" not in plan
 
@@ -131,7 +171,7 @@ def test_a_page_of_what_is_frequent_reads_the_newest_day_alone(full: Statements)
 def test_a_late_page_begins_where_the_one_before_ended(full: Statements, name: str) -> None:
     key = Key(at(OLDEST) + timedelta(seconds=ROWS // 2), UUID(int=0))
     window = Window(at(OLDEST), at(OPEN + ONE_DAY), "newest", key)
-    plan = explain(full, *activities.keys_query(CASES[name].filters, window, 20, ["activity_logs_current"]))
+    plan = explain(full, activities.keys_query(CASES[name].filters, window, 20, ["activity_logs_current"]))
     assert f"activity_logs_current_{OLDEST:%Y%m%d}" in plan
     assert "Seq Scan" not in plan
     for later in (OPEN, SEALED):
@@ -142,11 +182,11 @@ def test_wide_columns_are_looked_up_by_key(full: Statements) -> None:
     window = Window(at(OLDEST), at(OPEN + ONE_DAY))
     keys = [key for key, _ in activities.find_keys(full, Filters(statuses=("failed",)), window, 100)]
     assert len(keys) == 100
-    plan = explain(full, *activities.rows_query(keys, "activity_logs_current"))
+    plan = explain(full, activities.rows_query(keys, "activity_logs_current"))
     assert "Seq Scan" not in plan
     assert "_pkey" in plan
-    query, _ = activities.keys_query(Filters(statuses=("failed",)), window, 100, activities.TABLES)
-    assert "metadata" not in query.as_string(full)
+    statement = activities.keys_query(Filters(statuses=("failed",)), window, 100, activities.TABLES)
+    assert "metadata" not in statement.query.as_string(full)
 
 
 def test_an_open_day_is_looked_through_where_its_sketch_says_so(running: Running) -> None:
@@ -164,10 +204,10 @@ def test_an_open_day_is_looked_through_where_its_sketch_says_so(running: Running
     window = Window(at(OPEN), at(OPEN + ONE_DAY))
     for filters in (Filters(users=(UUID(int=77),)), Filters(entity_type="order", entity_id="77")):
         query = activities.keys_query(filters, window, 20, ["activity_logs_current"])
-        assert f"{OPEN:%Y%m%d}_sketch" in explain(connection, *query)
+        assert f"{OPEN:%Y%m%d}_sketch" in explain(connection, query)
         assert len(activities.find_keys(connection, filters, window, 20)) == 4
     seal(connection, [OPEN])
-    plan = explain(connection, *query)
+    plan = explain(connection, query)
     assert "_sketch" not in plan
     assert "entity_type_entity_id" in plan
 
