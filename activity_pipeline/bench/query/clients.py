@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import count
-
-import msgspec
-
-from activity_pipeline.producer import ActivityLogger
-
-INGEST_PER_S = 2_000
-SOURCES = ("shop", "billing", "auth", "search", "mail")
-ACTIONS = ("order.paid", "order.sent", "cart.add", "login", "page.view", "mail.sent", "refund")
-TICK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,47 +67,3 @@ def ask_for(seconds: float, clients: int, ask: Callable[[int], object], *, most:
     if errors:
         raise errors[0]
     return Waits(sorted(found), time.perf_counter() - started)
-
-
-@contextmanager
-def events_coming_in(logger: ActivityLogger) -> Iterator[None]:
-    """Log 2,000 events a second while the block runs, of the kinds that there are (data.sql)."""
-    stop, chance = threading.Event(), random.Random(1)  # noqa: S311 no secrets
-
-    def log() -> None:
-        started, number = time.monotonic(), 0
-        while not stop.wait(TICK_S):
-            while number < (time.monotonic() - started) * INGEST_PER_S:
-                logger.log_line(_line(number, chance))
-                number += 1
-
-    thread = threading.Thread(target=log)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _line(number: int, chance: random.Random) -> bytes:
-    def skewed(most: int) -> int:
-        return int(chance.random() * chance.random() * most)
-
-    return msgspec.json.encode(
-        {
-            "source": SOURCES[number % len(SOURCES)],
-            "action": ACTIONS[skewed(len(ACTIONS))],
-            "timestamp": datetime.now(UTC),
-            "entity_type": "product" if number % 5 else "order",
-            "entity_id": str(skewed(50_000)),
-            "user_id": f"00000000-0000-0000-0000-{skewed(20_000):012x}",
-            "status": "failed" if chance.random() < 0.02 else "success",
-            "metadata": {
-                "ip": f"10.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}",
-                "description": f"customer bought item {chance.randrange(20_000)} by card",
-                "request_id": f"{number:08x}",
-                "duration_ms": chance.randrange(500),
-            },
-        }
-    )

@@ -16,7 +16,7 @@ from activity_pipeline.archive.days.compact import compact
 from activity_pipeline.bench.turns import Say
 from activity_pipeline.events.days import ONE_DAY, day_range, span_of, today
 from activity_pipeline.hot.connection import Statements, connect, open_hot
-from activity_pipeline.hot.days import seal
+from activity_pipeline.hot.days import seal, sum_up
 from activity_pipeline.hot.migrations import migrate
 from activity_pipeline.hot.queries import load_queries
 from activity_pipeline.local import LocalStack
@@ -77,8 +77,10 @@ def open_data(folder: Path, hot_rows: int, open_rows: int, cold_rows: int, say: 
             marker.unlink(missing_ok=True)
             _make(data, sizes, say)
             marker.write_bytes(msgspec.json.encode(sizes))
-        with connect(data.dsn) as statements:
-            migrate(statements)  # made by an earlier release
+        else:
+            with connect(data.dsn) as statements:
+                migrate(statements)  # made by an earlier release
+                _renew_open_day(statements, sizes)
         yield data
 
 
@@ -109,12 +111,22 @@ def _make(data: Data, sizes: Sizes, say: Say) -> None:
         for day in settled:
             _fill(statements, [day], (sizes.hot_rows - sizes.open_rows) // len(settled))
         seal(statements, settled)
-        _fill(statements, [data.day], sizes.open_rows, until=datetime.now(UTC))
         statements.execute(SQL["settle"])
+        _renew_open_day(statements, sizes)
         say("the legacy table")
         statements.execute(SQL["legacy_table"])
         statements.execute(SQL["legacy_fill"], {"since": data.since})
         statements.execute(SQL["legacy_indexes"])
+
+
+def _renew_open_day(statements: Statements, sizes: Sizes) -> None:
+    """Fill the open day anew: events came in while an earlier run asked its questions."""
+    statements.execute(SQL["create_day"], {"day": sizes.day})
+    partition = sql.Identifier(f"activity_logs_current_{sizes.day:%Y%m%d}")
+    statements.execute(sql.SQL("truncate {}").format(partition))
+    _fill(statements, [sizes.day], sizes.open_rows, until=datetime.now(UTC))
+    sum_up(statements)
+    statements.execute(sql.SQL("vacuum (analyze) {}").format(partition))
 
 
 def _fill(statements: Statements, days: list[date], rows: int, until: datetime | None = None) -> None:

