@@ -65,8 +65,8 @@ def survive(cold: Cold, kills: int) -> None:
 
 
 @pytest.mark.faults
-def test_ten_kills(cold: Cold) -> None:
-    survive(cold, 10)
+def test_four_kills(cold: Cold) -> None:
+    survive(cold, 4)
 
 
 @pytest.mark.slow

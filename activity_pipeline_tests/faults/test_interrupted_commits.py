@@ -69,8 +69,10 @@ def stored_once(connection: Statements, count: int) -> None:
 
 @pytest.mark.parametrize(
     ("slow", "moment"),
-    [(SLOW_ROWS, COPYING), (SLOW_COMMIT, COMMITTING)],
-    ids=["in the middle of COPY", "at the commit"],
+    [
+        pytest.param(SLOW_ROWS, COPYING, id="in the middle of COPY", marks=pytest.mark.slow),
+        pytest.param(SLOW_COMMIT, COMMITTING, id="at the commit"),
+    ],
 )
 def test_postgres_is_stopped_at_once(own_stack: LocalStack, tmp_path: Path, slow: str, moment: str) -> None:
     known = KnownEvents(ArchiveStore(str(tmp_path / "archive")))

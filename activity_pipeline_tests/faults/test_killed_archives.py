@@ -11,6 +11,7 @@ import pytest
 from activity_pipeline.archive.chain.audit import disagreements
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.faults.children import CRASHES, READY_S, archive, start
+from activity_pipeline_tests.faults.rows import each_row
 from activity_pipeline_tests.integration.archive.conftest import Cold
 
 
@@ -24,7 +25,7 @@ LEFT = {"mark": "exported", "inside retire": "exported", "retire": "archived"}
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("crash", CRASHES)
+@pytest.mark.parametrize("crash", each_row(CRASHES, soon={"write", "publish", "mark", "inside retire"}))
 def test_the_next_run_finishes(cold: Cold, crash: str) -> None:
     hot_day, late_day, known_day = cold.day(1), cold.day(50), cold.day(60)
     ids = cold.send(known_day, 6)

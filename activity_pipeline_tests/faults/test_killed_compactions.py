@@ -15,6 +15,7 @@ from activity_pipeline.archive.chain.verify import verify
 from activity_pipeline.archive.days import compact as compaction
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.faults.children import COMPACTION_CRASHES, READY_S, compact, start
+from activity_pipeline_tests.faults.rows import each_row
 from activity_pipeline_tests.integration.archive.conftest import Cold
 
 
@@ -59,18 +60,8 @@ def finished(cold: Cold, ids: Sequence[UUID]) -> None:
     assert {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()} == listed
 
 
-IN_BETWEEN = {"sweep", "verify", "sync file", "sync manifest", "all but the head"}
-"""What these leave, one of the others leaves too."""
-
-
 @pytest.mark.faults
-@pytest.mark.parametrize(
-    "crash",
-    [
-        pytest.param(crash, marks=[pytest.mark.slow] if crash in IN_BETWEEN else [])
-        for crash in COMPACTION_CRASHES
-    ],
-)
+@pytest.mark.parametrize("crash", each_row(COMPACTION_CRASHES, soon={"half a file", "publish", "note"}))
 def test_the_next_compaction_finishes(cold: Cold, crash: str) -> None:
     ids = ready(cold)
     killed(cold, crash)
@@ -82,7 +73,7 @@ def test_the_next_compaction_finishes(cold: Cold, crash: str) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("crash", ["half a file", "publish"])
+@pytest.mark.parametrize("crash", each_row(["half a file", "publish"], soon={"publish"}))
 def test_an_export_comes_first(cold: Cold, crash: str) -> None:
     ids = ready(cold)
     killed(cold, crash)

@@ -174,7 +174,8 @@ def test_redis_is_killed_and_started_from_its_file(
     check(whole, server, map(UUID, [*waited_for, *logged]))
 
 
-@pytest.mark.parametrize("freeze_s", [5.5, pytest.param(10.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("freeze_s", [5.5, 10.0])
 def test_a_frozen_redis_stops_nobody(
     freeze_s: float, whole: Running, server: RedisServer, spool_dir: Path
 ) -> None:

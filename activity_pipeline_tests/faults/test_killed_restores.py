@@ -19,6 +19,7 @@ from activity_pipeline_tests.faults.children import (
     restore,
     start,
 )
+from activity_pipeline_tests.faults.rows import each_row
 from activity_pipeline_tests.integration.archive.conftest import Warm
 
 
@@ -28,7 +29,7 @@ def warm(running: Running) -> Warm:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("crash", RESTORE_CRASHES)
+@pytest.mark.parametrize("crash", each_row(RESTORE_CRASHES, soon={"index", "commit"}))
 def test_the_next_restore_finishes(warm: Warm, crash: str) -> None:
     first, second = warm.day(2), warm.day(1)
     ids = warm.send_hot(first, 20) + warm.send_hot(second, 5)
@@ -47,7 +48,7 @@ def test_the_next_restore_finishes(warm: Warm, crash: str) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("crash", EXPIRE_CRASHES)
-@pytest.mark.parametrize("days_per_lock", [1, 2, 50])
+@pytest.mark.parametrize("days_per_lock", each_row([1, 2, 50], soon={2}))
 def test_the_next_expiry_finishes(warm: Warm, crash: str, days_per_lock: int) -> None:
     days = [warm.day(back) for back in (3, 2, 1)]
     ids = [id_ for day in days for id_ in warm.send_hot(day, 2)]
@@ -63,7 +64,7 @@ def test_the_next_expiry_finishes(warm: Warm, crash: str, days_per_lock: int) ->
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("crash", ["mark", "inside retire", "retire"])
+@pytest.mark.parametrize("crash", each_row(["mark", "inside retire", "retire"], soon={"inside retire"}))
 def test_a_generation_joins_its_restored_day_once(warm: Warm, crash: str) -> None:
     day = warm.day(1)
     ids = warm.send_hot(day)

@@ -40,7 +40,11 @@ def config_of(stack: LocalStack) -> DrainConfig:
 @pytest.mark.faults
 @pytest.mark.parametrize(
     ("server", "kind"),
-    [("postgres", signal.SIGKILL), ("postgres", signal.SIGQUIT), ("redis", signal.SIGKILL)],
+    [
+        ("postgres", signal.SIGKILL),
+        pytest.param("postgres", signal.SIGQUIT, marks=pytest.mark.slow),
+        ("redis", signal.SIGKILL),
+    ],
 )
 def test_a_server_that_is_killed(
     own_stack: LocalStack, tmp_path: Path, server: str, kind: signal.Signals
