@@ -29,9 +29,7 @@ def cold(running: Running) -> Cold:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(
-    "crash", each_row(ERASE_CRASHES, soon={"inside delete", "write", "publish"})
-)
+@pytest.mark.parametrize("crash", each_row(ERASE_CRASHES, soon={"inside delete", "write", "publish"}))
 def test_it_is_finished(cold: Cold, crash: str) -> None:
     running = cold.running
     others = _lived(cold)

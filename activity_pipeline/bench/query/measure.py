@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,13 +14,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from activity_pipeline.archive.analyst.search import ColdSearch
-from activity_pipeline.bench.child import child_environment
 from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.latency import follower
 from activity_pipeline.bench.machine import describe
 from activity_pipeline.bench.query.clients import ask_for
 from activity_pipeline.bench.query.data import COLD_DAYS, SQL, Data, open_data
 from activity_pipeline.bench.query.incoming import INGEST_PER_S, events_coming_in
+from activity_pipeline.bench.query.page import measure_page
+from activity_pipeline.bench.query.serving import serving
 from activity_pipeline.bench.turns import Say
 from activity_pipeline.errors import ActivityError
 from activity_pipeline.events.days import ONE_DAY, span_of
@@ -217,10 +214,10 @@ class Bench:
             yield Figure(f"cold, one {name}'s history, p95", waits.quantile_ms(0.95), MS, 500, "at most")
 
     def over_http(self) -> Iterator[Figure]:
-        """The API: the same question again and again, and a new one each time."""
+        """The API: the same question again and again, a new one each time, and the page."""
         until = span_of([self.data.day])[0].isoformat()
         since = (self.data.since + timedelta(days=1)).isoformat()
-        with _serving(self.data) as port:
+        with serving(self.data) as port:
             local = threading.local()
 
             def get(**asked: object) -> None:
@@ -241,52 +238,11 @@ class Bench:
                 FEW_CLIENTS,
                 lambda n: get(user_id=self.samples[n % len(self.samples)][0], limit=1 + n % 1000),
             )
+            page = list(measure_page(f"http://127.0.0.1:{port}", self.say))
         yield Figure(f"HTTP, cached, {FEW_CLIENTS} clients, p50", few.quantile_ms(0.5), MS)
         yield Figure(f"HTTP, cached, {FEW_CLIENTS} clients, p95", few.quantile_ms(0.95), MS, 5, "at most")
         yield Figure(f"HTTP, cached, {CLIENTS} clients, p95", many.quantile_ms(0.95), MS)
         yield Figure(f"HTTP, cached, {CLIENTS} clients, requests", many.per_s, "1/s", 500)
         yield Figure("HTTP, uncached, p50", fresh.quantile_ms(0.5), MS)
         yield Figure("HTTP, uncached, p95", fresh.quantile_ms(0.95), MS, 50, "at most")
-
-
-@contextlib.contextmanager
-def _serving(data: Data) -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
-    with tempfile.TemporaryDirectory(prefix="activity-bench-") as folder:
-        environment = {
-            "ACTIVITY_POSTGRES_DSN": data.dsn,
-            "ACTIVITY_REDIS_URL": data.stack.redis_url,
-            "ACTIVITY_ARCHIVE_URL": data.store.url,
-            "ACTIVITY_API_KEYLESS": "true",
-            "ACTIVITY_API_LOG_READS": "false",
-        }
-        child = subprocess.Popen(
-            [sys.executable, "-m", "activity_pipeline", "api", "--port", str(port), "--workers", "2"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env=child_environment(environment, state=folder),
-        )
-        try:
-            deadline = time.monotonic() + 60
-            while not _answers(port):
-                if time.monotonic() > deadline or child.poll() is not None:
-                    raise ActivityError("the API does not start")
-                time.sleep(0.1)
-            yield port
-        finally:
-            child.terminate()
-            child.wait(60)
-
-
-def _answers(port: int) -> bool:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        client.request("GET", "/readyz")
-        return client.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        client.close()
+        yield from page
