@@ -166,6 +166,7 @@ def metrics_(context: click.Context, /, rows: int, large_rows: int, rounds: int,
 )
 @click.option("--nab", type=FOLDER, help="Score the Numenta Anomaly Benchmark's series in it instead.")
 @click.option("--events", type=FILE, help="Judge each day of a file of events instead, and list the top 20.")
+@click.option("--libraries", is_flag=True, help="Beside models of statsforecast instead, volumes alone.")
 @json_option
 @click.pass_context
 def anomalies_(
@@ -175,6 +176,7 @@ def anomalies_(
     series: int,
     nab: Path | None,
     events: Path | None,
+    libraries: bool,
     as_json: bool,
 ) -> None:
     """Simulate traffic with incidents in it, and count what is found and what is a false alarm.
@@ -183,6 +185,7 @@ def anomalies_(
 
     Example: activity-pipeline bench anomalies --seeds 5
     """
+    from activity_pipeline.bench.anomalies.libraries import measure_libraries
     from activity_pipeline.bench.anomalies.measure import measure_anomalies
     from activity_pipeline.bench.anomalies.online import measure_online
     from activity_pipeline.bench.anomalies.real import measure_real
@@ -191,6 +194,8 @@ def anomalies_(
         _show(context, measure_online(nab, say=_say), as_json=as_json)
     if events is not None:
         _show(context, measure_real(events, say=_say), as_json=as_json)
+    if libraries:
+        _show(context, measure_libraries(seeds=seeds, series=series, say=_say), as_json=as_json)
     _show(context, measure_anomalies(seeds=seeds, series=series, say=_say), as_json=as_json)
 
 
