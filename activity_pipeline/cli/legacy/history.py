@@ -85,13 +85,20 @@ def map_(
 @MAPPING
 @DAYS_OPTION
 @json_option
+@click.pass_context
 def import_history(
-    dsn: str | None, mapping: Path | None, days: tuple[date, date] | None, as_json: bool
+    context: click.Context,
+    /,
+    dsn: str | None,
+    mapping: Path | None,
+    days: tuple[date, date] | None,
+    as_json: bool,
 ) -> None:
     """Bring an old audit table into the archive day by day, and prove of each day that nothing is missing.
 
     It goes on where it was interrupted. Without --days: every day with rows that is over. Leave out days
-    of which services have already logged the same changes as events.
+    of which services have already logged the same changes as events. Exit 1 where rows are on no day,
+    without a time or at infinity: those are not imported.
 
     Example: activity-pipeline legacy import-history --mapping mapping.toml --days 2025-01-01..2025-12-31
     """
@@ -100,7 +107,7 @@ def import_history(
     from activity_pipeline.events.days import day_range
     from activity_pipeline.hot.connection import open_hot
     from activity_pipeline.ingest import DrainConfig
-    from activity_pipeline.legacy.history import import_day, importable_days
+    from activity_pipeline.legacy.history import import_day, importable_days, undated_rows
     from activity_pipeline.legacy.mapping import read_mapping
     from activity_pipeline.local.services import services
 
@@ -127,8 +134,11 @@ def import_history(
             rows.append(asdict(imported))
     if as_json:
         print_json(rows)
-        return
-    print_table(read.table, [row for row in rows if row["rows"]], empty="no rows in these days")
+    else:
+        print_table(read.table, [row for row in rows if row["rows"]], empty="no rows in these days")
+    if undated := undated_rows(address, read):
+        click.echo(f"{undated:,} rows of {read.table} are on no day: they are not imported", err=True)
+        context.exit(1)
 
 
 def _audit_table(dsn: str, overrides: Path | None) -> str:

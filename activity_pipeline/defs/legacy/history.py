@@ -15,7 +15,7 @@ from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.errors import ArchiveError, LegacyError
 from activity_pipeline.events.judge import EVENT_SCHEMA
 from activity_pipeline.ingest import DrainConfig
-from activity_pipeline.legacy.history import import_day
+from activity_pipeline.legacy.history import import_day, undated_rows
 from activity_pipeline.legacy.mapping import read_mapping
 
 HISTORY = dg.AssetKey(["legacy", "history"])
@@ -41,6 +41,9 @@ def legacy_history(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Non
     mapping = read_mapping(Path(settings.legacy_mapping).expanduser())
     rules, days = DrainConfig.of(settings).rules, [date.fromisoformat(key) for key in context.partition_keys]
     done: list[date] = []
+    undated = undated_rows(settings.legacy_dsn, mapping)
+    if undated:
+        context.log.warning(f"{undated:,} rows of {mapping.table} are on no day: they are not imported")
     with pipeline.open_hot() as (statements, bulk):
         for day in days:
             try:
@@ -60,7 +63,7 @@ def legacy_history(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Non
                 raise dg.Failure(f"{day}: {error}") from error
             done.append(day)
             said = {name: value for name, value in asdict(imported).items() if name != "day"}
-            said["dagster/partition_row_count"] = imported.events
+            said |= {"dagster/partition_row_count": imported.events, "undated_rows": undated}
             context.add_asset_metadata(said, partition_key=day.isoformat())
     publish_views(pipeline.store)
 

@@ -42,7 +42,14 @@ from activity_pipeline.ingest.decode import decode_entries
 from activity_pipeline.legacy.history.proof import archived_fingerprint, fingerprint_of
 from activity_pipeline.legacy.mapping import Mapper, Mapping
 from activity_pipeline.legacy.mapping.rows import LANE
-from activity_pipeline.legacy.mapping.source import count_rows, read_columns, read_span, reading, rows_of
+from activity_pipeline.legacy.mapping.source import (
+    count_rows,
+    count_undated,
+    read_columns,
+    read_span,
+    reading,
+    rows_of,
+)
 from activity_pipeline.queue.read import Entry, EntryId
 
 SHARD = -1_000_000
@@ -89,6 +96,16 @@ def importable_days(dsn: str, mapping: Mapping) -> tuple[date, date] | None:
     if span is None or span[0] >= today():
         return None
     return span[0], min(span[1], date.fromordinal(today().toordinal() - 1))
+
+
+def undated_rows(dsn: str, mapping: Mapping) -> int:
+    """Count the rows that no day has, so that none of them is imported: without a time, or at infinity.
+
+    Raises:
+        StoreError: The application's database does not answer.
+    """
+    with reading(dsn) as source:
+        return count_undated(source, mapping)
 
 
 def import_day(

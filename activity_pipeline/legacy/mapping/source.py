@@ -88,12 +88,18 @@ def count_rows(connection: Statements, mapping: Mapping, day: date) -> int:
 
 
 def read_span(connection: Statements, mapping: Mapping) -> tuple[date, date] | None:
-    """Return the UTC days of the first and the last row; None without rows."""
+    """Return the UTC days of the first and the last row that is on one; None without such rows."""
     row = connection.execute(_query("span", mapping)).fetchone()
     if row is None or row[0] is None:
         return None
     first, last = (_utc(at, mapping).date() for at in row)
     return first, last
+
+
+def count_undated(connection: Statements, mapping: Mapping) -> int:
+    """Count the rows that are on no day: without a time, at infinity, or in a year that no date has."""
+    row = connection.execute(_query("undated", mapping)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _query(name: str, mapping: Mapping) -> sql.Composed:

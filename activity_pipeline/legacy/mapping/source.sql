@@ -44,5 +44,9 @@ order by {time}, {key}
 select count(*) from {table} where {time} >= %(since)s and {time} < %(until)s
 
 -- name: span
--- The first and the last time.
-select min({time}), max({time}) from {table}
+-- The first and the last time, of those that are on a day that a date has.
+select min({time}), max({time}) from {table} where {time} >= '0001-01-02' and {time} < '9999-12-30'
+
+-- name: undated
+-- Rows that are on no such day.
+select count(*) from {table} where ({time} >= '0001-01-02' and {time} < '9999-12-30') is not true

@@ -39,3 +39,17 @@ def test_from_a_proposal_to_an_archive(
         assert run("archive", "verify", "--deep").returncode == 0
         again = run("legacy", "import-history", "--mapping", str(mapping))
         assert (again.returncode, "was_done" in again.stdout) == (0, True)
+        assert again.stderr == ""
+        with connect(dsn) as connection:
+            connection.execute("alter table app.audit_logs alter created_at drop not null")
+            for time in ("infinity", "-infinity", "20000-01-01", None):
+                connection.execute(
+                    "update app.audit_logs set created_at = %s where id = "
+                    "(select min(id) from app.audit_logs where created_at between '2000-01-01' and '2100-01-01')",
+                    [time],
+                )
+        span = f"{day}..{day + ONE_DAY}"
+        left = run("legacy", "import-history", "--mapping", str(mapping), "--days", span, "--json")
+        assert left.returncode == 1
+        assert "4 rows of app.audit_logs are on no day" in left.stderr
+        assert [each["was_done"] for each in json.loads(left.stdout)] == [True, False]
