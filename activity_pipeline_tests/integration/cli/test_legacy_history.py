@@ -44,8 +44,8 @@ def test_from_a_proposal_to_an_archive(
             connection.execute("alter table app.audit_logs alter created_at drop not null")
             for time in ("infinity", "-infinity", "20000-01-01", None):
                 connection.execute(
-                    "update app.audit_logs set created_at = %s where id = "
-                    "(select min(id) from app.audit_logs where created_at between '2000-01-01' and '2100-01-01')",
+                    "update app.audit_logs set created_at = %s where id = (select min(id) from "
+                    "app.audit_logs where created_at between '2000-01-01' and '2100-01-01')",
                     [time],
                 )
         span = f"{day}..{day + ONE_DAY}"
