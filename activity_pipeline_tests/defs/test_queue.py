@@ -114,6 +114,7 @@ def test_a_drain_starts_before_the_exports_that_were_queued_before_it(queue: Que
     assert queue.start() == ["archive"]
 
 
+@pytest.mark.slow
 def test_all_that_the_archive_does_is_one_run_at_a_time(queue: Queue) -> None:
     jobs = ["archive", "verify", "compact", "retire", "check"]
     for job in jobs:

@@ -103,6 +103,7 @@ def test_postgres_is_stopped_at_once(own_stack: LocalStack, tmp_path: Path, slow
         stored_once(connection, EVENTS)
 
 
+@pytest.mark.slow
 def test_a_follower_outlives_both_servers(own_stack: LocalStack, tmp_path: Path) -> None:
     config = DrainConfig(own_stack.redis_url, own_stack.postgres_dsn, batch_rows=20)
     follower = start(follow_until_told, config, str(tmp_path / "archive"), NO_DAGSTER)

@@ -65,6 +65,7 @@ def test_a_killed_cutover_goes_on_or_back(legacy: Legacy) -> None:
     assert legacy.schema() == before
 
 
+@pytest.mark.slow
 def test_a_killed_rollback_goes_on(legacy: Legacy) -> None:
     plan = legacy.ready()
     legacy.cut(plan, 1)

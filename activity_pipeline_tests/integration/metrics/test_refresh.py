@@ -237,7 +237,7 @@ def test_unknown_days_and_no_days(sent: Sent) -> None:
 
 
 @pytest.mark.parametrize("move", ["export", "retire", "send and archive"])
-@pytest.mark.parametrize("moment", ["before reading", "after reading"])
+@pytest.mark.parametrize("moment", ["before reading", pytest.param("after reading", marks=pytest.mark.slow)])
 def test_a_day_that_moves_while_it_is_counted(
     sent: Sent, monkeypatch: pytest.MonkeyPatch, move: str, moment: str
 ) -> None:
