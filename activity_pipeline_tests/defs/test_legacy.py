@@ -14,7 +14,14 @@ import pytest
 
 from activity_pipeline.bench.legacy.service import OutboxTeller
 from activity_pipeline.bench.legacy.workload import run_workload
-from activity_pipeline.defs.legacy.assets import full_parity, legacy_coverage, legacy_parity, no_bypass
+from activity_pipeline.defs.legacy.assets import (
+    full_parity,
+    legacy_coverage,
+    legacy_inventory,
+    legacy_parity,
+    no_bypass,
+    triggers_judged,
+)
 from activity_pipeline.defs.legacy.history import legacy_history
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import ONE_DAY, today
@@ -70,12 +77,43 @@ def test_an_application_is_compared_and_watched(
     assert wrong.severity is dg.AssetCheckSeverity.WARN
 
 
+def test_triggers_are_listed_and_those_that_nobody_judged_are_named(
+    legacy: Legacy, running: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ACTIVITY_LEGACY_DSN", legacy.dsn)
+    settings = running.settings
+    pipeline = Pipeline(
+        postgres_dsn=settings.postgres_dsn, redis_url=settings.redis_url, archive_url=settings.archive_url
+    )
+    result = dg.materialize([legacy_inventory, triggers_judged], resources={"pipeline": pipeline})
+    (made,) = result.asset_materializations_for_node("legacy__inventory")
+    count = made.metadata["dagster/row_count"].value
+    assert isinstance(count, int)
+    assert count >= 108
+    assert made.metadata["triggers"].value.records[0].data["verdict"] == "audit"  # type: ignore[union-attr]
+    (evaluation,) = result.get_asset_check_evaluations()
+    open_ones = evaluation.metadata["triggers"].value.records  # type: ignore[union-attr]
+    legacy.application.execute(
+        "create function app.riddle() returns trigger language plpgsql as "
+        "$$ begin execute 'insert into app.' || 'audit_logs default values'; return new; end $$"
+    )
+    legacy.application.execute(
+        "create trigger riddle after insert on app.users for each row execute function app.riddle()"
+    )
+    found = triggers_judged(pipeline)
+    assert isinstance(found, dg.AssetCheckResult)
+    assert not found.passed
+    named = [record.data["trigger"] for record in found.metadata["triggers"].value.records]  # type: ignore[union-attr]
+    assert len(named) == len(open_ones) + 1
+    assert "riddle" in named
+
+
 def test_they_are_there_where_an_application_is_named() -> None:
     environment = {**os.environ, "ACTIVITY_LEGACY_DSN": "postgresql://nowhere/app"}
     command = [sys.executable, "-W", "ignore", "-c", NAMES]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assets, schedules = json.loads(said.stdout)
-    assert {"legacy/parity", "legacy/coverage"} <= set(assets)
+    assert {"legacy/inventory", "legacy/parity", "legacy/coverage"} <= set(assets)
     assert "hourly_legacy" in schedules
 
 

@@ -1,4 +1,7 @@
-"""`legacy/parity` and `legacy/coverage`, with their checks; there where ACTIVITY_LEGACY_DSN is set."""
+"""`legacy/inventory`, `legacy/parity` and `legacy/coverage`, with their checks.
+
+They are there where ACTIVITY_LEGACY_DSN is set.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,14 +21,24 @@ from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.coverage import read_bypasses
 from activity_pipeline.hot.legacy import EVERYTHING, read_parity
 from activity_pipeline.legacy.compare import Spans, compare, read_scope, settled_until, waiting_s, yesterday
-from activity_pipeline.legacy.inventory import read_overrides
+from activity_pipeline.legacy.inventory import Inventory, Overrides, read_inventory, read_overrides
 from activity_pipeline.legacy.sentinel import look
 
+INVENTORY = dg.AssetKey(["legacy", "inventory"])
 PARITY = dg.AssetKey(["legacy", "parity"])
 COVERAGE = dg.AssetKey(["legacy", "coverage"])
 CHECKED_DAYS = 7
 """How far back the check of the parity looks, in days."""
 
+_INVENTORY = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("table", "trigger", "events", "fires", "enabled")),
+        *(pa.field(name, pa.string()) for name in ("function", "verdict", "phase", "beside", "why")),
+        pa.field("columns", pa.int64(), nullable=True),
+        pa.field("ms", pa.float64(), nullable=True),
+        pa.field("rows a day", pa.float64(), nullable=True),
+    ]
+)
 _COUNTS = [pa.field(name, pa.int64()) for name in ("matched", "missing", "extra", "different")]
 _PARITY = pa.schema([pa.field("day", pa.date32()), pa.field("table_name", pa.string()), *_COUNTS])
 _COVERAGE = pa.schema(
@@ -36,6 +49,51 @@ _COVERAGE = pa.schema(
         pa.field("events", pa.int64(), nullable=True),
     ]
 )
+
+
+def _overrides(path: str) -> Overrides:
+    return read_overrides(Path(path).expanduser() if path else None)
+
+
+def _inventory(pipeline: Pipeline) -> Inventory:
+    settings = pipeline.settings
+    return read_inventory(settings.legacy_dsn, _overrides(settings.legacy_overrides))
+
+
+@dg.asset(
+    key=INVENTORY,
+    group_name="legacy",
+    kinds={"postgres"},
+    owners=OWNERS,
+    pool=COMPUTE,
+    description="Triggers of the application: which of them audit, which say the same twice, what they cost.",
+    metadata=about("legacy_inventory", _INVENTORY),
+)
+def legacy_inventory(context: dg.AssetExecutionContext, pipeline: Pipeline) -> None:
+    """Read the catalogue; nothing of the application is changed."""
+    found = _inventory(pipeline)
+    context.add_output_metadata(
+        {
+            "dagster/row_count": len(found.triggers),
+            **found.counts(),
+            "audit_tables": table([asdict(each) for each in found.audit_tables]),
+            "triggers": table(found.rows()),
+        }
+    )
+
+
+@dg.asset_check(
+    asset=INVENTORY,
+    description="Of each trigger it is known whether it audits; warns with those that a person must judge.",
+)
+def triggers_judged(pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Look for triggers that do more than audit, or of which the catalogue does not say what they do."""
+    found = _inventory(pipeline)
+    keys = {each.trigger.key for each in found.undecided}
+    rows = [row for each, row in zip(found.triggers, found.rows(), strict=True) if each.trigger.key in keys]
+    return dg.AssetCheckResult(
+        passed=not rows, severity=dg.AssetCheckSeverity.WARN, metadata={"triggers": table(rows)}
+    )
 
 
 @dg.asset(
@@ -52,7 +110,7 @@ def legacy_parity(context: dg.AssetExecutionContext, pipeline: Pipeline) -> None
     """Compare what has settled."""
     settings = pipeline.settings
     own = msgspec.structs.replace(settings, redis_url=pipeline.redis_url, postgres_dsn=pipeline.postgres_dsn)
-    said = read_overrides(Path(settings.legacy_overrides).expanduser() if settings.legacy_overrides else None)
+    said = _overrides(settings.legacy_overrides)
     spans = Spans()
     with connect(settings.legacy_dsn) as application, connect(pipeline.postgres_dsn) as ours:
         until = settled_until(application, waiting_s(own, application), spans)
@@ -119,8 +177,8 @@ def no_bypass(pipeline: Pipeline) -> dg.AssetCheckResult:
 
 legacy_job = dg.define_asset_job(
     "legacy",
-    selection=dg.AssetSelection.assets(PARITY, COVERAGE),
-    description="Compare the rows of audit triggers with events, and look for what bypasses these.",
+    selection=dg.AssetSelection.assets(INVENTORY, PARITY, COVERAGE),
+    description="List audit triggers, compare their rows with events, and look for what bypasses these.",
 )
 hourly_legacy = dg.ScheduleDefinition(
     name="hourly_legacy",
@@ -131,7 +189,9 @@ hourly_legacy = dg.ScheduleDefinition(
 )
 
 _IS_NAMED = bool(SETTINGS.legacy_dsn)
-ASSETS: Sequence[dg.AssetsDefinition] = [legacy_parity, legacy_coverage] if _IS_NAMED else []
-CHECKS: Sequence[dg.AssetChecksDefinition] = [full_parity, no_bypass] if _IS_NAMED else []
+ASSETS: Sequence[dg.AssetsDefinition] = (
+    [legacy_inventory, legacy_parity, legacy_coverage] if _IS_NAMED else []
+)
+CHECKS: Sequence[dg.AssetChecksDefinition] = [triggers_judged, full_parity, no_bypass] if _IS_NAMED else []
 JOBS = [legacy_job] if _IS_NAMED else []
 SCHEDULES = [hourly_legacy] if _IS_NAMED else []
