@@ -13,9 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from activity_pipeline.archive import ArchiveStore
 from activity_pipeline.bench.legacy.service import OutboxTeller
-from activity_pipeline.bench.legacy.workload import run_workload
+from activity_pipeline.bench.legacy.workload import populate, run_workload
 from activity_pipeline.errors import ParityError
+from activity_pipeline.events.days import ONE_DAY, span_of, today
+from activity_pipeline.events.model import Rules
+from activity_pipeline.hot.connection import open_hot
 from activity_pipeline.hot.coverage import read_bypasses
 from activity_pipeline.hot.legacy import EVERYTHING, read_parity
 from activity_pipeline.legacy.compare import Spans
@@ -28,15 +32,21 @@ from activity_pipeline.legacy.cutover import (
     rollback,
     uninstall,
 )
+from activity_pipeline.legacy.history import import_day, run
+from activity_pipeline.legacy.inventory import read_inventory
+from activity_pipeline.legacy.mapping import Mapping, check_mapping, propose_mapping
+from activity_pipeline.legacy.mapping.source import reading
 from activity_pipeline.legacy.plan import Plan, read_plan, write_plan
 from activity_pipeline.legacy.sentinel import count_by_triggers, look, watched_tables
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.faults.children import kill, start
 from activity_pipeline_tests.faults.cutting import to_and_fro
-from activity_pipeline_tests.integration.legacy.comparing import RULES, begin, compared, kinds
+from activity_pipeline_tests.integration.archive.erasing import sound
+from activity_pipeline_tests.integration.legacy.comparing import RULES, SAID, compared, kinds
 from activity_pipeline_tests.integration.legacy.conftest import WINDOW, Legacy
 
 PATIENCE = Patience(timedelta(seconds=2), 50, timedelta(milliseconds=100))
+HISTORY = (today() - 41 * ONE_DAY, today() - 40 * ONE_DAY)
 AT_ONCE = timedelta(seconds=-60)
 Interrupt = Callable[[Plan, int], None]
 
@@ -65,6 +75,24 @@ def load(dsn: str, clients: int) -> Iterator[None]:
     assert not failed, failed
 
 
+def with_history(legacy: Legacy) -> None:
+    """Fill the application; its audit rows of that are from two days of long ago."""
+    populate(legacy.application)
+    legacy.application.execute(
+        "update app.audit_logs set created_at = %s::timestamptz + id * interval '1 ms' "
+        "- (id %% 2) * interval '1 day'",
+        [span_of([HISTORY[1]])[0]],
+    )
+
+
+def bring_slowly(dsn: str, ours_dsn: str, root: str, mapping: Mapping) -> None:
+    """Import the history in batches of a few rows; for a process that is killed."""
+    run.ROWS_PER_BATCH = 20
+    with open_hot(ours_dsn) as (statements, bulk):
+        for day in HISTORY:
+            import_day(dsn, mapping, day, statements, bulk, ArchiveStore(root), rules=Rules())
+
+
 def rehearse(
     legacy: Legacy,
     running: Running,
@@ -73,10 +101,16 @@ def rehearse(
     operations: int,
     clients: int,
     interrupt: Interrupt = lambda plan, number: None,
+    interrupt_import: Callable[[Mapping], None] = lambda mapping: None,
 ) -> None:
     application, ours = legacy.application, running.statements
-    begin(legacy)
+    with_history(legacy)
     original = legacy.schema()
+    assert len(read_inventory(legacy.dsn, SAID).audits) >= 108
+    with reading(legacy.dsn) as source:
+        mapping = propose_mapping(source, "app.audit_logs")
+        checked = check_mapping(source, mapping, rows=500, rules=Rules())
+    assert (checked.events, checked.refused) == (checked.rows, {})
     write_plan(legacy.plan(), folder)
     plan = read_plan(folder)
     install(application)
@@ -95,7 +129,8 @@ def rehearse(
     report = compared(legacy, running)
     assert kinds(report) == (0, 0, 0), report.samples
     told = application.execute(
-        "select count(*) from app.audit_logs where category is null or category <> all (%s)",
+        "select count(*) from app.audit_logs where (category is null or category <> all (%s)) "
+        "and created_at > now() - interval '7 days'",
         [list(RULES.ignored["category"])],
     ).fetchone()
     assert told == (report.totals["matched"],)
@@ -126,6 +161,17 @@ def rehearse(
     look(application, ours, grace=AT_ONCE)
     since = datetime.now(UTC) - timedelta(days=1)
     assert [(each.table_name, each.rows) for each in read_bypasses(ours, since)] == [("app.users", 3)]
+
+    # What was before is brought into the archive, and proven.
+    interrupt_import(mapping)
+    for day in HISTORY:
+        brought = import_day(legacy.dsn, mapping, day, ours, running.bulk, running.store, rules=Rules())
+        count = application.execute(
+            "select count(*) from app.audit_logs where created_at >= %s and created_at < %s", span_of([day])
+        ).fetchone()
+        assert count == (brought.rows,)
+        assert brought.rows == brought.archived_events > 0
+    sound(running)
 
     # Back from the second phase alone, and forward again; then back from everything.
     with load(legacy.dsn, clients):
@@ -164,4 +210,19 @@ def test_the_whole_way_and_back_under_kills(
             time.sleep(chance.uniform(0.1, 1.5))
             kill(process)  # What it has under way is over before the next one reads anything.
 
-    rehearse(legacy, running, tmp_path / "plan", operations=1000, clients=4, interrupt=interrupt)
+    def interrupt_import(mapping: Mapping) -> None:
+        """Kill imports, wherever they are."""
+        for _ in range(6):
+            process = start(bring_slowly, legacy.dsn, ours_dsn, running.store.url, mapping)
+            time.sleep(chance.uniform(0.1, 1.0))
+            kill(process)
+
+    rehearse(
+        legacy,
+        running,
+        tmp_path / "plan",
+        operations=1000,
+        clients=4,
+        interrupt=interrupt,
+        interrupt_import=interrupt_import,
+    )
