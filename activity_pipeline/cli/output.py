@@ -68,7 +68,7 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, empty: str = "
         )
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
-    _console().print(table)
+    plain_console().print(table)
 
 
 def print_pairs(title: str, pairs: Mapping[str, object]) -> None:
@@ -95,11 +95,11 @@ def human_bytes(size_bytes: float) -> str:
 def progress_bar(label: str, total_bytes: int | None) -> Iterator[Callable[[int, str], None]]:
     """Show a bar on stderr where it is a terminal; yields `update(bytes_done, remark)`."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[remark]}"),
+        TextColumn("{task.fields[remark]}", markup=False),
     )
     with Progress(
         *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
@@ -111,7 +111,12 @@ def progress_bar(label: str, total_bytes: int | None) -> Iterator[Callable[[int,
 @contextmanager
 def count_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on stderr where it is a terminal; yields `update(done, total)`."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(
         *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
     ) as bar:
@@ -122,7 +127,11 @@ def count_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def rows_bar(label: str) -> Iterator[Callable[[str, int], None]]:
     """Show how it goes on stderr where it is a terminal; yields `update(remark, rows)`."""
-    columns = (TextColumn("{task.description}"), TextColumn("{task.fields[remark]}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[remark]}", markup=False),
+        TimeElapsedColumn(),
+    )
     with Progress(
         *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
     ) as bar:
@@ -130,9 +139,11 @@ def rows_bar(label: str) -> Iterator[Callable[[str, int], None]]:
         yield lambda remark, rows: bar.update(task, remark=f"{remark}: {rows:,} rows")
 
 
-def _console() -> Console:
+def plain_console() -> Console:
+    """Return where tables go. What stands in brackets or between colons is data, not rich's markup."""
     # Off a terminal a table is as wide as it needs to be, so that no word is cut in a file or a pipe.
-    return Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False)
+    width = None if sys.stdout.isatty() else 200
+    return Console(width=width, soft_wrap=False, markup=False, emoji=False)
 
 
 def _shown(value: object) -> str:

@@ -47,7 +47,7 @@ def status(context: click.Context, /, watch: bool, every: float, as_json: bool) 
         if as_json:
             print_json(_figures(seen))
         elif not watch:
-            Console().print(_screen(seen, None))
+            Console(markup=False, emoji=False).print(_screen(seen, None))
         else:
             with contextlib.suppress(KeyboardInterrupt), _shown(_screen(seen, None)) as show:
                 while True:
@@ -60,7 +60,7 @@ def status(context: click.Context, /, watch: bool, every: float, as_json: bool) 
 @contextlib.contextmanager
 def _shown(first: Group) -> Iterator[Callable[[Group], None]]:
     """Show one screen after the other: in the place of the last one where this is a terminal."""
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
         console.print(first)
         yield console.print

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from activity_pipeline.cli.legacy import compare, cutover, history, inventory, plan, sentinel, status
+from activity_pipeline.cli.legacy import compare, cutover, example, history, inventory, plan, sentinel, status
 
 
 @click.group()
@@ -20,6 +20,7 @@ for command in (
     *sentinel.COMMANDS,
     *status.COMMANDS,
     *history.COMMANDS,
+    *example.COMMANDS,
 ):
     legacy.add_command(command)
 
