@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from typing import Any
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from activity_pipeline.events.days import today
 from activity_pipeline.hot.connection import Statements
@@ -78,3 +79,10 @@ def read_parity(connection: Statements, first: date, last: date) -> dict[str, Pa
     with connection.cursor(row_factory=class_row(Parity)) as cursor:
         rows = cursor.execute(_SQL["parity"], {"first": first, "last": last, "today": today()}).fetchall()
     return {row.table_name: row for row in rows}
+
+
+def read_parity_by_day(connection: Statements, first: date, last: date) -> list[dict[str, Any]]:
+    """Return day, matched, missing, extra and different of all tables together, by day."""
+    asked = {"everything": EVERYTHING, "first": first, "last": last}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_SQL["parity_by_day"], asked).fetchall()

@@ -14,6 +14,13 @@ from activity_legacy_parity
 where day between %(first)s and %(last)s
 group by table_name
 
+-- name: parity_by_day
+-- What was compared of each day, all tables together.
+select day, matched, missing, extra, different
+from activity_legacy_parity
+where table_name = %(everything)s and day between %(first)s and %(last)s
+order by day
+
 -- name: forget
 -- What is known of a day is compared anew.
 delete from activity_legacy_parity where day = %(day)s

@@ -43,6 +43,7 @@ class SessionModel(BaseModel):
     is_restricted: bool = Field(description="Whether the key is for some sources, or one user, alone")
     version: str
     dagster_url: str = Field(description="Root of Dagster's web server, where it is told")
+    has_legacy: bool = Field(description="Whether an application is named whose audit triggers are to go")
 
 
 @router.get("")
@@ -87,4 +88,5 @@ def _session(request: Request, caller: Caller) -> SessionModel:
         is_restricted=caller.is_restricted,
         version=__version__,
         dagster_url=dagster_url(backends_of(request).settings),
+        has_legacy=bool(backends_of(request).settings.legacy_dsn) and not caller.is_restricted,
     )

@@ -12,10 +12,11 @@ import { failed, loading } from "./lib/states.js";
 import { anomaliesPage } from "./pages/anomalies.js";
 import { archivePage } from "./pages/archive.js";
 import { healthPage } from "./pages/health.js";
+import { legacyPage } from "./pages/legacy.js";
 import { metricsPage } from "./pages/metrics.js";
 import { signInPage } from "./pages/signin.js";
 
-const PAGES = /** @type {const} */ ({ activity: "Activity", metrics: "Metrics", anomalies: "Anomalies", archive: "Archive", health: "Health" });
+const PAGES = /** @type {const} */ ({ activity: "Activity", metrics: "Metrics", anomalies: "Anomalies", archive: "Archive", health: "Health", legacy: "Triggers" });
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const nav = /** @type {HTMLElement} */ (document.getElementById("nav"));
 const tools = /** @type {HTMLElement} */ (document.getElementById("tools"));
@@ -44,12 +45,13 @@ function show({ page, parameters }) {
   } else if (name === "metrics") fill(main, metricsPage(parameters, signal));
   else if (name === "anomalies") fill(main, anomaliesPage(parameters, signal));
   else if (name === "archive") fill(main, archivePage(signal));
+  else if (name === "legacy") fill(main, legacyPage(signal));
   else fill(main, healthPage(signal));
 }
 
 function showTools() {
   const who = session();
-  fill(nav, who ? Object.entries(PAGES).map(([page, title]) => h("a", { href: link(page), "data-page": page }, title)) : []);
+  fill(nav, who ? Object.entries(PAGES).filter(([page]) => page !== "legacy" || who.has_legacy).map(([page, title]) => h("a", { href: link(page), "data-page": page }, title)) : []);
   fill(tools,
     button(inUtc() ? "UTC" : "Local", () => { prefer("utc", !inUtc()); showTools(); again(); }, { class: "button quiet", title: `Times are in ${zone()}`, "aria-label": `Times are in ${zone()}; change` }),
     button({ system: "◐", light: "☀", dark: "☾" }[preferred("theme", "system")], () => { nextTheme(); showTools(); }, { class: "button quiet", title: `Theme: ${preferred("theme", "system")}`, "aria-label": `Theme: ${preferred("theme", "system")}; change` }),

@@ -1,6 +1,6 @@
 /** Who looks at this page, and what of. */
 
-/** @typedef {{ name: string, label: string, scopes: string[], is_restricted: boolean, version: string, dagster_url: string }} Session */
+/** @typedef {{ name: string, label: string, scopes: string[], is_restricted: boolean, version: string, dagster_url: string, has_legacy: boolean }} Session */
 
 /** @type {Session | null} */
 let known = null;
