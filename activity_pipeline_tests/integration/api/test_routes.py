@@ -42,6 +42,7 @@ ROUTES = {
     "GET /api/v1/days",
     "GET /api/v1/facets",
     "GET /api/v1/ledger",
+    "GET /api/v1/legacy",
     "GET /api/v1/ledger/days",
     "GET /api/v1/ledger/producers",
     "GET /api/v1/metrics/daily",
