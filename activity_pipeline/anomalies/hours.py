@@ -18,6 +18,9 @@ from activity_pipeline.anomalies.tails import count_p_value
 
 _LEAST_VARIANCE_MEAN: Final = 0.5
 
+SELDOM: Final = 1.0
+"""Fewer events than this an hour are next to nothing."""
+
 
 def judge_hours(
     block: Block, *, judged: Bools, complete: Bools, source_active: Bools, settings: DetectionSettings
@@ -25,7 +28,9 @@ def judge_hours(
     """Compare each hour with the same hour of the days before: bursts, and on complete days outages.
 
     An hour is outside the usual both of its own weekday and of all days, for weekends have hours of
-    their own. An outage is one while the source had events on that day; else the source is silent.
+    their own. In an hour that usually has next to nothing a burst is one only beyond every hour of the
+    days before, whichever it was: what comes seldom comes at any time. An outage is one while the
+    source had events on that day; else the source is silent.
 
     Args:
         block: Counts by (source, action) and hour; `events` has shape (series, days * 24).
@@ -39,10 +44,11 @@ def judge_hours(
     tested = (age >= settings.min_history_days) & judged & source_active
     row, column = np.nonzero(tested & _may_differ(events, complete, settings))
     observed = events[row, column]
-    same, overall, dispersion = _usual(events, row, column, age[row, column], settings)
+    same, overall, dispersion, peak = _usual(events, row, column, age[row, column], settings)
 
     low, high = np.minimum(same, overall), np.maximum(same, overall)
     spike = (observed >= high * settings.min_hour_ratio) & (observed >= high + settings.min_events)
+    spike &= (high >= SELDOM) | (observed >= peak * settings.min_ratio)
     drop = (observed * settings.min_hour_ratio <= low) & (observed + settings.min_events <= low)
     drop &= complete[column][:, None]
     expected = np.where(spike, high, low)
@@ -75,14 +81,14 @@ def judge_hours(
 
 def _usual(
     events: Floats, row: Ints, column: Ints, age: Ints, settings: DetectionSettings
-) -> tuple[Floats, Floats, Floats]:
-    """Usual counts of each hour, of the same weekday and of all days, and their variance over mean.
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Usual counts of each hour, of the same weekday and of all days, their variance over mean, and the most.
 
     A largest value counts as the second largest, so that one burst does not hide the next. The spread
     is about the weekday's own mean, at least that of the day's hours together.
 
     Returns:
-        Each of shape (cells, 24).
+        Each of shape (cells, 24); the most that any hour had, (cells, 1).
     """
     weeks = settings.hour_days // DAYS_OF_WEEK
     ago = np.arange(1, settings.hour_days + 1)
@@ -99,7 +105,8 @@ def _usual(
     of_hour = winsorised_mean(squares.transpose(0, 2, 1)) * freedom
     of_day = winsorised_mean(squares.reshape(len(row), settings.hour_days * HOURS_OF_DAY)) * freedom
     dispersion = np.maximum(of_hour, np.maximum(of_day, 1.0)[:, None]) * (1 + 1 / weeks)
-    return same, overall, dispersion
+    peak = np.nanmax(history, axis=(1, 2), initial=0.0)[:, None]
+    return same, overall, dispersion, peak
 
 
 def _may_differ(events: Floats, complete: Bools, settings: DetectionSettings) -> Bools:
