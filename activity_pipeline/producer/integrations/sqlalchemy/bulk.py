@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, tuple_
+from sqlalchemy import Connection, Table, TextClause, select, tuple_
 from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.sql.visitors import iterate
 
 from activity_pipeline.producer.integrations.sqlalchemy.tables import TableRules, plain
 from activity_pipeline.producer.integrations.sqlalchemy.work import Work
@@ -52,15 +53,25 @@ def _summary(
     if not state.is_insert:
         statement: Any = state.statement
         compiled = statement.compile(dialect=connection.dialect)
-        more["statement"] = str(compiled)[:4096]
+        # SQL as a text may hold values, and name parameters as it likes.
+        is_hidden = _has_literal_sql(statement) and any(map(rules.hides, table.c.keys()))
+        more["statement"] = REDACTED if is_hidden else str(compiled)[:4096]
         given = state.parameters if isinstance(state.parameters, Mapping) else {}
         more["parameters"] = {
             # A function around a column names its parameter, not the column's: what is not known is hidden.
-            name: plain(value) if column in table.c and not rules.hides(column) else REDACTED
+            name: plain(value)
+            if column in table.c and not rules.hides(column) and not is_hidden
+            else REDACTED
             for name, value in {**compiled.params, **given}.items()
             for column in [_NUMBER.sub("", name)]
         }
     work.note(connection, table, _operation(state), None, rules, more=more)
+
+
+def _has_literal_sql(statement: Any) -> bool:
+    return any(
+        isinstance(part, TextClause) or getattr(part, "is_literal", False) for part in iterate(statement)
+    )
 
 
 def _by_row(

@@ -196,6 +196,22 @@ def test_a_bulk_statement_is_one_event_with_its_criteria(engine: sa.Engine, obse
     }
 
 
+def test_sql_as_a_text_does_not_show_what_is_redacted(engine: sa.Engine, observer: Statements) -> None:
+    sessions = audited(engine, OUTBOX)
+    with sessions.begin() as session:
+        session.add_all([User(name="Ada", password_hash="s3cret")])
+    for statement in (
+        sa.update(User).where(sa.text("password_hash = 's3cret'")).values(name="Eve"),
+        sa.update(User).where(sa.text("password_hash = :name").bindparams(name="s3cret")).values(credit=2),
+        sa.update(User).values(password_hash=sa.literal_column("'s3cret'")),
+    ):
+        with sessions.begin() as session:
+            session.execute(statement.execution_options(synchronize_session=False))
+    _, *bulk = outbox(observer)
+    assert [event["metadata"]["statement"] for event in bulk] == ["[redacted]"] * 3
+    assert "s3cret" not in json.dumps(bulk)
+
+
 def test_a_function_around_a_column_does_not_show_what_is_redacted(
     engine: sa.Engine, observer: Statements
 ) -> None:
