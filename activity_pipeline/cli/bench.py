@@ -160,7 +160,7 @@ def metrics_(context: click.Context, /, rows: int, large_rows: int, rounds: int,
 
 
 @bench.command("anomalies")
-@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="Simulations.")
+@click.option("--seeds", type=click.IntRange(1), help="Simulations; default: 20, beside libraries 4.")
 @click.option(
     "--series", type=click.IntRange(20), default=120, show_default=True, help="(source, action) in each."
 )
@@ -172,7 +172,7 @@ def metrics_(context: click.Context, /, rows: int, large_rows: int, rounds: int,
 def anomalies_(
     context: click.Context,
     /,
-    seeds: int,
+    seeds: int | None,
     series: int,
     nab: Path | None,
     events: Path | None,
@@ -195,8 +195,8 @@ def anomalies_(
     if events is not None:
         _show(context, measure_real(events, say=_say), as_json=as_json)
     if libraries:
-        _show(context, measure_libraries(seeds=seeds, series=series, say=_say), as_json=as_json)
-    _show(context, measure_anomalies(seeds=seeds, series=series, say=_say), as_json=as_json)
+        _show(context, measure_libraries(seeds=seeds or 4, series=series, say=_say), as_json=as_json)
+    _show(context, measure_anomalies(seeds=seeds or 20, series=series, say=_say), as_json=as_json)
 
 
 @bench.command()

@@ -35,12 +35,10 @@ FAILING: Final = (0.005, 0.03)
 MANY_EVENTS: Final = 40
 """Failures are planted on days with so many events."""
 
-NIGHT: Final = 2
-
 STRENGTHS: Final[dict[str, tuple[float, ...]]] = {
     "user volume": (5.0, 10.0, 30.0),
     "user failures": (0.3, 0.6),
-    "user hours": (5.0,),
+    "user hours": (4.0, 5.0, 7.0),
 }
 """Times the usual; the share that fails; hours before the usual ones."""
 
@@ -102,7 +100,7 @@ def simulate_people(seed: int) -> People:
                     events[place] = max(events[place], MANY_EVENTS)
                     share[place] = strength
                 else:
-                    first[place] = min(start[here[place]] - strength, NIGHT)
+                    first[place] = start[here[place]] - strength
                 subject = Subject(day_of(day), "", "", str(names[here[place]]))
                 usual = float(level[here[place]])
                 label = f"{strength:g} {_UNITS[kind]}"
