@@ -53,8 +53,8 @@ def _summary(
     if not state.is_insert:
         statement: Any = state.statement
         compiled = statement.compile(dialect=connection.dialect)
-        # SQL as a text may hold values, and name parameters as it likes.
-        is_hidden = _has_literal_sql(statement) and any(map(rules.hides, table.c.keys()))
+        # SQL as a text may hold values, of any table, and name parameters as it likes.
+        is_hidden = work.hides_some and _has_literal_sql(statement)
         more["statement"] = REDACTED if is_hidden else str(compiled)[:4096]
         given = state.parameters if isinstance(state.parameters, Mapping) else {}
         more["parameters"] = {

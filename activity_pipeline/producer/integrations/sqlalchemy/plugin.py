@@ -49,6 +49,7 @@ class AuditPlugin:
         self._activity = activity
         self._with_txid = transaction_id
         every = [*self._rules.values(), *([default] if default else [])]
+        self._hides_some = any(rules.hides_some for rules in every)
         if activity is None and any(rules.delivery == "queue" for rules in every):
             raise SettingsError("tables that are delivered by the queue need an ActivityLogger: activity=…")
 
@@ -80,7 +81,9 @@ class AuditPlugin:
 
     def _work(self, session: Session) -> Work:
         if KEY not in session.info:
-            session.info[KEY] = Work(self._source, self.rules_of, self._send, self._with_txid)
+            session.info[KEY] = Work(
+                self._source, self.rules_of, self._send, self._with_txid, self._hides_some
+            )
         work: Work = session.info[KEY]
         return work
 

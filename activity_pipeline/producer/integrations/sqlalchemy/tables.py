@@ -51,6 +51,11 @@ class TableRules:
         """Whether a column's values must not leave the process."""
         return column in self.redact or not self.wants(column)
 
+    @property
+    def hides_some(self) -> bool:
+        """Whether there may be columns whose values must not leave the process."""
+        return self.include is not None or bool(self.exclude) or bool(self.redact)
+
     def shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the logged columns' values as JSON has them, redacted."""
         return {

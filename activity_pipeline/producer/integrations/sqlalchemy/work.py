@@ -31,6 +31,7 @@ class Work:
         rules_of: Says what is logged of a table; None for nothing.
         send: Sends lines to the queue.
         with_txid: Whether events carry the id of their transaction.
+        hides_some: Whether values of some table must not leave the process.
         before: Values from before the update or delete that is being flushed, by object and table.
         outbox: Lines of this flush, to be written by the connection that flushed them.
         pending: Lines for the queue, once the transaction has committed.
@@ -43,6 +44,7 @@ class Work:
     rules_of: Callable[[Table], TableRules | None]
     send: Send
     with_txid: bool
+    hides_some: bool
     before: dict[Any, dict[str, dict[str, Any]]] = field(default_factory=dict)
     outbox: list[tuple[Connection, str]] = field(default_factory=list)
     pending: list[bytes] = field(default_factory=list)

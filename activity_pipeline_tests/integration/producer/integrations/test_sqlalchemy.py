@@ -212,6 +212,27 @@ def test_sql_as_a_text_does_not_show_what_is_redacted(engine: sa.Engine, observe
     assert "s3cret" not in json.dumps(bulk)
 
 
+def test_sql_as_a_text_about_another_table_does_not_either(engine: sa.Engine, observer: Statements) -> None:
+    sessions = audited(engine, {**OUTBOX, Note: TableRules(delivery="outbox")})
+    with sessions.begin() as session:
+        session.add(User(name="Ada", password_hash="s3cret", notes=[Note(text="kept")]))
+    theirs = sa.text("exists (select from users where password_hash = 's3cret')")
+    with sessions.begin() as session:
+        session.execute(sa.delete(Note).where(theirs).execution_options(synchronize_session=False))
+    told = outbox(observer)[-1]["metadata"]
+    assert (told["rows"], told["statement"]) == (1, "[redacted]")
+
+
+def test_sql_as_a_text_is_told_where_nothing_is_hidden(engine: sa.Engine, observer: Statements) -> None:
+    sessions = audited(engine, {Note: TableRules(delivery="outbox")})
+    with sessions.begin() as session:
+        session.add(User(name="Ada", notes=[Note(text="kept")]))
+    with sessions.begin() as session:
+        every = sa.update(Note).where(sa.text("length(text) > 2")).values(text="long")
+        session.execute(every.execution_options(synchronize_session=False))
+    assert "length(text) > 2" in outbox(observer)[-1]["metadata"]["statement"]
+
+
 def test_a_function_around_a_column_does_not_show_what_is_redacted(
     engine: sa.Engine, observer: Statements
 ) -> None:
