@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from activity_pipeline.errors import ActivityError
 
 POLL_S = 0.05
+PATIENCE_S = 60.0
 
 
 def run_child(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Any, int]:
@@ -59,6 +61,30 @@ def run_child(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple
             raise ActivityError(f"{' '.join(arguments)} ended with {child.returncode}: {said}")
         out.seek(0)
         return json.load(out), peak_bytes
+
+
+@contextlib.contextmanager
+def working(
+    command: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Have a command work while the block runs, and end it by SIGTERM afterwards.
+
+    Args:
+        command: The command.
+        cwd: Where it runs; by default here.
+        env: Its environment; by default ours.
+
+    Raises:
+        ActivityError: It had ended before: what was measured beside it was measured alone.
+    """
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd, env=env)
+    try:
+        yield
+        if child.poll() is not None:
+            raise ActivityError(f"{' '.join(command[1:4])} ended by itself with {child.returncode}")
+    finally:
+        child.send_signal(signal.SIGTERM)  # does nothing where it has ended
+        child.wait(PATIENCE_S)
 
 
 def child_environment(added: Mapping[str, str], *, state: str) -> dict[str, str]:

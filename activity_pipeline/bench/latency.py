@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -14,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activity_pipeline.bench.callers import fields
-from activity_pipeline.bench.child import child_environment
+from activity_pipeline.bench.child import child_environment, working
 from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.machine import describe
 from activity_pipeline.bench.servers import Servers, bench_servers
@@ -100,17 +98,7 @@ def _log(servers: Servers, seconds: float, logged_at: dict[str, float]) -> None:
 def follower(redis_url: str, dsn: str) -> Iterator[None]:
     """Have `drain --follow` run in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "activity_pipeline", "drain", "--follow", "--json"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env=child_environment(
-                {"ACTIVITY_POSTGRES_DSN": dsn, "ACTIVITY_REDIS_URL": redis_url}, state=folder
-            ),
-        )
-        try:
+        servers = {"ACTIVITY_POSTGRES_DSN": dsn, "ACTIVITY_REDIS_URL": redis_url}
+        command = [sys.executable, "-m", "activity_pipeline", "drain", "--follow", "--json"]
+        with working(command, cwd=folder, env=child_environment(servers, state=folder)):
             yield
-        finally:
-            child.send_signal(signal.SIGTERM)
-            child.wait(PATIENCE_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,11 +10,11 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
+from activity_pipeline.bench.query.page import ARGUMENTS, CHROMIUMS, chromium
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.api.conftest import Api, now, serving
 from activity_pipeline_tests.lines import line
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TIMEOUT_MS = 20_000
 LINES_PER_FRAME = 2000
 
@@ -24,14 +23,11 @@ LINES_PER_FRAME = 2000
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium of this machine."""
-    path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    path = chromium()
     if path is None:
         pytest.skip(f"no browser here: none of {', '.join(CHROMIUMS)} is installed")
     with sync_playwright() as playwright:
-        # The sandbox needs rights that containers seldom give; all pages are our own.
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -11,7 +11,7 @@ from activity_pipeline.anomalies.detect import detect, detect_hours, detect_user
 from activity_pipeline.anomalies.newcomers import find_newcomers
 from activity_pipeline.bench.anomalies.incidents import Score
 from activity_pipeline.bench.anomalies.people import People, simulate_people
-from activity_pipeline.bench.anomalies.traffic import Traffic, simulate
+from activity_pipeline.bench.anomalies.traffic import Traffic, first_seen, simulate
 from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.machine import describe
 from activity_pipeline.bench.turns import Say
@@ -79,17 +79,9 @@ def measure_anomalies(*, seeds: int, series: int, say: Say) -> Report:
 
 def judge(traffic: Traffic) -> pl.DataFrame:
     """Return the flags of the judged days: columns date, kind, source, action, user_id."""
-    first_seen = (
-        traffic.daily.group_by("source", "action", "date")
-        .agg(events=pl.col("count").sum())
-        .sort("date")
-        .group_by("source", "action", maintain_order=True)
-        .first()
-        .select("source", "action", first="date", events="events")
-    )
     by_day = detect(traffic.daily, traffic.days, through=traffic.days[-1])
     by_hour = detect_hours(traffic.hourly, by_day, traffic.days, through=traffic.days[-1])
-    found = pl.concat([by_day, by_hour, find_newcomers(first_seen, traffic.days)])
+    found = pl.concat([by_day, by_hour, find_newcomers(first_seen(traffic.daily), traffic.days)])
     return found.select("date", "kind", "source", "action", user_id=pl.lit(None, pl.String))
 
 

@@ -15,6 +15,7 @@ from activity_pipeline.anomalies.detect import detect, detect_hours, detect_user
 from activity_pipeline.anomalies.model import DEFAULT_SETTINGS
 from activity_pipeline.anomalies.newcomers import find_newcomers
 from activity_pipeline.anomalies.refresh import frame, with_text_ids
+from activity_pipeline.bench.anomalies.traffic import first_seen
 from activity_pipeline.bench.figures import Figure, Report
 from activity_pipeline.bench.machine import describe
 from activity_pipeline.bench.turns import Say
@@ -97,16 +98,8 @@ def judge_all(counts: Mapping[Metric, pl.DataFrame]) -> pl.DataFrame:
     daily = counts["daily"]
     known = sorted(daily["date"].unique().to_list())
     days = list(day_range(known[0], known[-1]))
-    first_seen = (
-        daily.group_by("source", "action", "date")
-        .agg(events=pl.col("count").sum())
-        .sort("date")
-        .group_by("source", "action", maintain_order=True)
-        .first()
-        .select("source", "action", first="date", events="events")
-    )
     by_day = detect(daily, days, through=days[-1])
-    found = [by_day, find_newcomers(first_seen, days), detect_users(counts["users"], days)]
+    found = [by_day, find_newcomers(first_seen(daily), days), detect_users(counts["users"], days)]
     back = timedelta(days=DEFAULT_SETTINGS.hour_days)
     for start in range(0, len(days), DAYS_AT_ONCE):
         some = days[start : start + DAYS_AT_ONCE]

@@ -114,6 +114,18 @@ def daily_of(hourly: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def first_seen(daily: pl.DataFrame) -> pl.DataFrame:
+    """Return when each series had its first events, and how many: source, action, first, events."""
+    return (
+        daily.group_by("source", "action", "date")
+        .agg(events=pl.col("count").sum())
+        .sort("date")
+        .group_by("source", "action", maintain_order=True)
+        .first()
+        .select("source", "action", first="date", events="events")
+    )
+
+
 def _plant(world: World, judged: range) -> None:
     rng = world.rng
     last = np.full(len(world.names), -APART_DAYS)

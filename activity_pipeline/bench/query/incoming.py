@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -18,24 +17,20 @@ from pathlib import Path
 
 import msgspec
 
+from activity_pipeline.bench.child import working
 from activity_pipeline.producer import ActivityLogger
 
 INGEST_PER_S = 2_000
 SOURCES = ("shop", "billing", "auth", "search", "mail")
 ACTIONS = ("order.paid", "order.sent", "cart.add", "login", "page.view", "mail.sent", "refund")
 TICK_S = 0.02
-PATIENCE_S = 60.0
 
 
 @contextlib.contextmanager
 def events_coming_in(redis_url: str, spool_dir: Path) -> Iterator[None]:
     """Have 2,000 events a second logged while the block runs, of the kinds that there are (data.sql)."""
-    child = subprocess.Popen([sys.executable, "-m", __spec__.name, redis_url, str(spool_dir)])
-    try:
+    with working([sys.executable, "-m", __spec__.name, redis_url, str(spool_dir)]):
         yield
-    finally:
-        child.send_signal(signal.SIGTERM)
-        child.wait(PATIENCE_S)
 
 
 def main(redis_url: str, spool_dir: str) -> None:

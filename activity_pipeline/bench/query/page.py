@@ -16,6 +16,9 @@ from activity_pipeline.bench.turns import Say
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+ARGUMENTS: Final = ("--no-sandbox", "--disable-dev-shm-usage")
+"""The sandbox needs rights that containers seldom give; all pages are our own."""
+
 CHROMIUMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ROUNDS: Final = 3
 SCROLL_S: Final = 5
@@ -43,6 +46,11 @@ _SCROLL: Final = """async (seconds) => {
     }
     return { perSecond: (frames * 1000) / (now - started), rows: grid.scrollTop / 120 };
 }"""
+
+
+def chromium() -> str | None:
+    """Return the path of a Chromium of this machine; None where there is none."""
+    return next(filter(None, map(shutil.which, CHROMIUMS)), None)
 
 
 def measure_page(url: str, say: Say) -> Iterator[Figure]:
@@ -96,7 +104,7 @@ def _share_bytes(process_id: int) -> int:
 
 @contextlib.contextmanager
 def _browser(say: Say) -> Iterator[Browser | None]:
-    path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    path = chromium()
     if path is None:
         say(f"page: not measured, none of {', '.join(CHROMIUMS)} is installed")
         yield None
@@ -108,9 +116,7 @@ def _browser(say: Say) -> Iterator[Browser | None]:
         yield None
         return
     with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
             yield browser
         finally:
