@@ -47,6 +47,7 @@ def activity_pipeline() -> dg.Definitions:
             no_metrics_gap,
             nothing_unusual,
             *legacy.CHECKS,
+            *history.CHECKS,
         ],
         jobs=[*JOBS, *legacy.JOBS],
         schedules=[*SCHEDULES, *legacy.SCHEDULES],

@@ -22,7 +22,7 @@ from activity_pipeline.defs.legacy.assets import (
     no_bypass,
     triggers_judged,
 )
-from activity_pipeline.defs.legacy.history import legacy_history
+from activity_pipeline.defs.legacy.history import legacy_history, rows_have_days
 from activity_pipeline.defs.resources import Pipeline
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.legacy import EVERYTHING, read_parity
@@ -165,3 +165,14 @@ def test_history_is_imported_by_partition(
                 assert each.metadata["was_done"].value is was_done
         assert running.ledger().residual == 0
         assert not backfill(today()).success
+    assert_check(rows_have_days(pipeline), passed=True)
+    legacy.application.execute(
+        "update app.audit_logs set created_at = 'infinity' where id = (select min(id) from app.audit_logs)"
+    )
+    assert_check(rows_have_days(pipeline), passed=False)
+
+
+def assert_check(found: object, *, passed: bool) -> None:
+    assert isinstance(found, dg.AssetCheckResult)
+    assert found.passed is passed
+    assert found.metadata["rows"].value == (0 if passed else 1)

@@ -132,11 +132,12 @@ def import_history(
                 address, read, day, statements, bulk, store, rules=rules, signer=signer, tell=tell
             )
             rows.append(asdict(imported))
+    undated = undated_rows(address, read)
     if as_json:
-        print_json(rows)
+        print_json({"days": rows, "undated_rows": undated})
     else:
         print_table(read.table, [row for row in rows if row["rows"]], empty="no rows in these days")
-    if undated := undated_rows(address, read):
+    if undated:
         click.echo(f"{undated:,} rows of {read.table} are on no day: they are not imported", err=True)
         context.exit(1)
 

@@ -34,7 +34,9 @@ def test_from_a_proposal_to_an_archive(
         assert run("legacy", "import-history").stderr.startswith("error: which mapping?")
         imported = run("legacy", "import-history", "--mapping", str(mapping), "--json")
         assert imported.returncode == 0, imported.stderr
-        (done,) = json.loads(imported.stdout)
+        said = json.loads(imported.stdout)
+        (done,) = said["days"]
+        assert said["undated_rows"] == 0
         assert (done["day"], done["rows"], done["archived_events"]) == (day.isoformat(), count, count)
         assert run("archive", "verify", "--deep").returncode == 0
         again = run("legacy", "import-history", "--mapping", str(mapping))
@@ -52,4 +54,6 @@ def test_from_a_proposal_to_an_archive(
         left = run("legacy", "import-history", "--mapping", str(mapping), "--days", span, "--json")
         assert left.returncode == 1
         assert "4 rows of app.audit_logs are on no day" in left.stderr
-        assert [each["was_done"] for each in json.loads(left.stdout)] == [True, False]
+        said = json.loads(left.stdout)
+        assert [each["was_done"] for each in said["days"]] == [True, False]
+        assert said["undated_rows"] == 4
