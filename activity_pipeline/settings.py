@@ -80,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             `export=60000,query=500`, over the defaults of operations/thresholds.py; 0 leaves one unwatched.
         legacy_dsn: libpq URI of the application's database whose audit triggers are to go.
         legacy_overrides: Path of the TOML file that says of its triggers what the catalogue does not.
+        legacy_plan: Folder of the plan by which they go.
         legacy_mapping: Path of the TOML file that says which column of its audit table becomes what.
         webserver_port: Port of the Dagster web server on 127.0.0.1.
         api_host: Address that the HTTP API listens on.
@@ -126,6 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     operation_p95_ms: str = ""
     legacy_dsn: str = ""
     legacy_overrides: str = ""
+    legacy_plan: str = ""
     legacy_mapping: str = ""
     webserver_port: int = 3000
     api_host: str = "127.0.0.1"

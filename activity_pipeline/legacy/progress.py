@@ -13,6 +13,8 @@ from activity_pipeline.legacy.cutover.gate import Window
 from activity_pipeline.legacy.cutover.steps import Dropped, read_dropped
 from activity_pipeline.legacy.inventory.overrides import PHASES
 from activity_pipeline.legacy.inventory.read import Inventory
+from activity_pipeline.legacy.plan.document import Plan
+from activity_pipeline.legacy.plan.drift import Drift, drift_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ class Progress:
         phases: In order.
         tables: By name.
         undecided: Triggers that stay until a person says what they are.
+        drift: What became of triggers since the plan was made; none where there is no plan.
         saved_ms: What a changed row costs less, in milliseconds, over the tables where it was measured.
     """
 
     phases: Sequence[PhaseProgress]
     tables: Sequence[TableProgress]
     undecided: Sequence[str]
+    drift: Drift | None
     saved_ms: float | None
 
     @property
@@ -92,14 +96,20 @@ class Progress:
 
 
 def read_progress(
-    application: Statements, ours: Statements, inventory: Inventory, window: Window, since: datetime
+    application: Statements,
+    ours: Statements,
+    inventory: Inventory,
+    plan: Plan | None,
+    window: Window,
+    since: datetime,
 ) -> Progress:
-    """Put inventory, records, parity and coverage together.
+    """Put inventory, plan, records, parity and coverage together.
 
     Args:
         application: The application's database.
         ours: The database of the events.
         inventory: The triggers that are there now.
+        plan: By which they go, where it was made.
         window: Days of the parity, first and last.
         since: From when on bypasses count.
     """
@@ -115,6 +125,7 @@ def read_progress(
         phases=[_phase(number, name, gone, inventory) for number, name in enumerate(PHASES, start=1)],
         tables=tables,
         undecided=[each.trigger.key for each in inventory.undecided],
+        drift=drift_of(plan, inventory, {each.planned.trigger.key for each in gone}) if plan else None,
         saved_ms=sum(saved) / len(saved) if saved else None,
     )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
 from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.legacy import EVERYTHING, Compared, keep_compared
+from activity_pipeline.legacy.plan import write_plan
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.api.conftest import Api, serving
 from activity_pipeline_tests.integration.legacy.conftest import Legacy, legacy, legacy_dsn
@@ -18,12 +20,17 @@ from .test_pages import breaches
 __all__ = ["legacy", "legacy_dsn"]
 
 
-def test_phases_parity_and_days(legacy: Legacy, running: Running, browser: Browser) -> None:
-    legacy.cut(legacy.ready(), 1)
+def test_phases_parity_and_days(legacy: Legacy, running: Running, browser: Browser, tmp_path: Path) -> None:
+    plan = legacy.ready()
+    write_plan(plan, tmp_path / "plan")
+    legacy.cut(plan, 1)
+    trigger = plan.phase(4).tables[0].triggers[0].trigger
+    legacy.application.execute(f"drop trigger {trigger.name} on {trigger.relation}")  # type: ignore[call-overload]
     for back in (2, 1):
         compared = [Compared("app.users", 5, back - 1, 0, 0), Compared(EVERYTHING, 50, back - 1, 0, 0)]
         keep_compared(running.statements, today() - back * ONE_DAY, compared, datetime.now(UTC))
-    with serving(running, api_keyless=True, api_log_reads=False, legacy_dsn=legacy.dsn) as api:
+    named = {"legacy_dsn": legacy.dsn, "legacy_plan": str(tmp_path / "plan")}
+    with serving(running, api_keyless=True, api_log_reads=False, **named) as api:
         told = api.client.get("/api/v1/legacy").json()
         # Nobody says here which tables are those of the second and the third phase.
         states = [each["state"] for each in told["phases"]]
@@ -31,9 +38,11 @@ def test_phases_parity_and_days(legacy: Legacy, running: Running, browser: Brows
         (users,) = [each for each in told["tables"] if each["table_name"] == "app.users"]
         assert users["parity"] == {"matched": 10, "missing": 1, "extra": 0, "different": 0}
         assert [each["missing"] for each in told["days"]] == [1, 0]
+        assert told["drift"]["gone"] == [trigger.key]
         for scheme in ("light", "dark"):
             for tab in open_tab(api, browser, color_scheme=scheme):
                 _looked_at(tab)
+                expect(tab.page.locator(".concerns", has_text=trigger.key)).to_contain_text("Plan anew")
 
 
 def _looked_at(tab: Tab) -> None:

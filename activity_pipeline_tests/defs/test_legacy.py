@@ -14,7 +14,9 @@ import pytest
 
 from activity_pipeline.bench.legacy.service import OutboxTeller
 from activity_pipeline.bench.legacy.workload import run_workload
+from activity_pipeline.cli.main import run
 from activity_pipeline.defs.legacy.assets import (
+    as_planned,
     full_parity,
     legacy_coverage,
     legacy_inventory,
@@ -28,6 +30,7 @@ from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.legacy import EVERYTHING, read_parity
 from activity_pipeline.legacy.mapping import propose_mapping, write_mapping
 from activity_pipeline.legacy.mapping.source import reading
+from activity_pipeline.legacy.plan import write_plan
 from activity_pipeline_tests.conftest import Running
 from activity_pipeline_tests.integration.legacy.comparing import begin
 from activity_pipeline_tests.integration.legacy.conftest import (
@@ -106,6 +109,46 @@ def test_triggers_are_listed_and_those_that_nobody_judged_are_named(
     named = [record.data["trigger"] for record in found.metadata["triggers"].value.records]  # type: ignore[union-attr]
     assert len(named) == len(open_ones) + 1
     assert "riddle" in named
+
+
+def test_triggers_that_the_plan_does_not_know_are_named(
+    legacy: Legacy,
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = legacy.plan()
+    write_plan(plan, tmp_path / "plan")
+    monkeypatch.setenv("ACTIVITY_LEGACY_DSN", legacy.dsn)
+    monkeypatch.setenv("ACTIVITY_LEGACY_PLAN", str(tmp_path / "plan"))
+    monkeypatch.setenv("ACTIVITY_LEGACY_OVERRIDES", str(tmp_path / "overrides.toml"))
+    (tmp_path / "overrides.toml").write_text('[functions]\n"app.history_row" = "audit"\n')
+    settings = running.settings
+    pipeline = Pipeline(
+        postgres_dsn=settings.postgres_dsn, redis_url=settings.redis_url, archive_url=settings.archive_url
+    )
+    found = as_planned(pipeline)
+    assert isinstance(found, dg.AssetCheckResult)
+    assert found.passed
+    first, second, third = (table.triggers[0].trigger for table in plan.phase(1).tables[:3])
+    for statement in (
+        f"drop trigger {first.name} on {first.relation}",
+        f"alter table {second.relation} disable trigger {second.name}",
+        "create table app.vouchers (id bigint primary key)",
+        third.definition.replace(third.name, "vouchers_audit", 1).replace(third.relation, "app.vouchers", 1),
+    ):
+        legacy.application.execute(statement)  # type: ignore[call-overload]
+    found = as_planned(pipeline)
+    assert isinstance(found, dg.AssetCheckResult)
+    assert not found.passed
+    named = {name: found.metadata[name].value for name in ("new", "changed", "gone")}
+    assert named == {"new": ["app.vouchers.vouchers_audit"], "changed": [second.key], "gone": [first.key]}
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    capsys.readouterr()
+    assert run(["legacy", "status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["drift"] == named
 
 
 def test_they_are_there_where_an_application_is_named() -> None:

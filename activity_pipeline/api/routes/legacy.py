@@ -20,6 +20,7 @@ from activity_pipeline.events.days import ONE_DAY, today
 from activity_pipeline.hot.connection import Statements, connect
 from activity_pipeline.hot.legacy import read_parity_by_day
 from activity_pipeline.legacy.inventory import read_inventory, read_overrides
+from activity_pipeline.legacy.plan import find_plan
 from activity_pipeline.legacy.progress import PhaseProgress, Progress, TableProgress, read_progress
 from activity_pipeline.settings import Settings
 
@@ -62,6 +63,14 @@ class TableModel(BaseModel):
     saved_ms: float | None = Field(description="What a changed row costs less; null where not measured")
 
 
+class DriftModel(BaseModel):
+    """Triggers of which the plan does not say what is so."""
+
+    new: list[str] = Field(description="They audit, and no phase has them")
+    changed: list[str] = Field(description="They are not as they were planned, or audit no more")
+    gone: list[str] = Field(description="They were planned, and went without a cutover")
+
+
 class ParityDayModel(ParityModel):
     """What was compared of a day, all tables together."""
 
@@ -75,6 +84,7 @@ class LegacyModel(BaseModel):
     left: int
     saved_ms: float | None
     undecided: list[str] = Field(description="Triggers that stay until a person says what they are")
+    drift: DriftModel | None = Field(description="Null where no plan is named (ACTIVITY_LEGACY_PLAN)")
     first: date = Field(description="The first day of the parity of tables")
     last: date
     phases: list[PhaseModel]
@@ -105,9 +115,10 @@ async def get_legacy(request: Request, caller: Reader, _: Annotated[Parameters, 
 def _look(settings: Settings, ours: Statements) -> LegacyModel:
     overrides = Path(settings.legacy_overrides).expanduser() if settings.legacy_overrides else None
     inventory = read_inventory(settings.legacy_dsn, read_overrides(overrides))
+    plan = find_plan(settings.legacy_plan)
     first, last = today() - WINDOW_DAYS * ONE_DAY, today() - ONE_DAY
     with connect(settings.legacy_dsn) as application:
-        seen = read_progress(application, ours, inventory, (first, last), datetime.now(UTC) - BYPASSES)
+        seen = read_progress(application, ours, inventory, plan, (first, last), datetime.now(UTC) - BYPASSES)
     days = read_parity_by_day(ours, first, today())
     return _model(seen, first, last, [ParityDayModel(**each) for each in days])
 
@@ -118,6 +129,7 @@ def _model(seen: Progress, first: date, last: date, days: list[ParityDayModel]) 
         left=seen.left,
         saved_ms=seen.saved_ms,
         undecided=list(seen.undecided),
+        drift=DriftModel(**seen.drift.as_dict()) if seen.drift else None,
         first=first,
         last=last,
         phases=[_phase(each) for each in seen.phases],

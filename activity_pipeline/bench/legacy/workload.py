@@ -42,10 +42,17 @@ class Done:
     Attributes:
         seconds: How long each operation took that committed, in seconds.
         counts: Operations by name; those that failed or were undone with a remark.
+        elapsed_s: From the first operation's beginning to the last one's end, in seconds.
     """
 
     seconds: list[float] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    elapsed_s: float = 0.0
+
+    @property
+    def per_s(self) -> float:
+        """Operations a second, those that failed among them."""
+        return sum(self.counts.values()) / self.elapsed_s
 
 
 def populate(connection: Statements, *, seed: int = 0) -> World:
@@ -119,6 +126,7 @@ def run_workload(
             thread.start()
         for thread in threads:
             thread.join()
+        done.elapsed_s = time.monotonic() - started
     return done
 
 

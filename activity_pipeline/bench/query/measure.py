@@ -217,12 +217,13 @@ class Bench:
         """The API: the same question again and again, a new one each time, and the page."""
         until = span_of([self.data.day])[0].isoformat()
         since = (self.data.since + timedelta(days=1)).isoformat()
-        with serving(self.data) as port:
+        with serving(self.data) as port, contextlib.ExitStack() as clients:
             local = threading.local()
 
             def get(**asked: object) -> None:
                 if not hasattr(local, "client"):
-                    local.client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+                    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+                    local.client = clients.enter_context(contextlib.closing(client))
                 query = urlencode({"since": since, "until": until, "limit": PAGE, **asked})
                 local.client.request("GET", f"/api/v1/activities?{query}")
                 answer = local.client.getresponse()

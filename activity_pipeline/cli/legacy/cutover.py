@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from activity_pipeline.cli.legacy.options import DSN, FOLDER, application_dsn, parity_window, phase_option
+from activity_pipeline.cli.legacy.options import (
+    DSN,
+    FOLDER,
+    application_dsn,
+    parity_window,
+    phase_option,
+    plan_folder,
+)
 from activity_pipeline.cli.options import DAYS_OPTION
 from activity_pipeline.cli.output import count_bar, json_option, print_json, print_pairs, print_table
 from activity_pipeline.settings import load_settings
@@ -45,7 +52,7 @@ def cutover(
     context: click.Context,
     phase: int,
     dsn: str | None,
-    folder: Path,
+    folder: Path | None,
     days: tuple[date, date] | None,
     lock_timeout: float,
     attempts: int,
@@ -67,7 +74,7 @@ def cutover(
 
     settings = load_settings()
     address = application_dsn(settings, dsn)
-    request = kit.Request(read_plan(folder), phase, parity_window(days), allow_idle)
+    request = kit.Request(read_plan(plan_folder(settings, folder)), phase, parity_window(days), allow_idle)
     with (
         services(settings) as complete,
         connect(complete.postgres_dsn) as ours,

@@ -22,9 +22,7 @@ FOLDER = click.option(
     "--plan",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("legacy-plan"),
-    show_default=True,
-    help="Folder of the plan.",
+    help="Folder of the plan; default: ACTIVITY_LEGACY_PLAN, else legacy-plan.",
 )
 
 
@@ -51,6 +49,11 @@ def application_dsn(settings: Settings, dsn: str | None) -> str:
 def overrides_path(settings: Settings, path: Path | None) -> Path | None:
     """Return the override file, if there is any."""
     return path or (Path(settings.legacy_overrides).expanduser() if settings.legacy_overrides else None)
+
+
+def plan_folder(settings: Settings, folder: Path | None) -> Path:
+    """Return the folder of the plan."""
+    return folder or Path(settings.legacy_plan or "legacy-plan").expanduser()
 
 
 def parity_window(days: tuple[date, date] | None) -> tuple[date, date]:

@@ -21,7 +21,9 @@ from activity_pipeline.hot.connection import connect
 from activity_pipeline.hot.coverage import read_bypasses
 from activity_pipeline.hot.legacy import EVERYTHING, read_parity
 from activity_pipeline.legacy.compare import Spans, compare, read_scope, settled_until, waiting_s, yesterday
+from activity_pipeline.legacy.cutover import read_dropped
 from activity_pipeline.legacy.inventory import Inventory, Overrides, read_inventory, read_overrides
+from activity_pipeline.legacy.plan import drift_of, read_plan
 from activity_pipeline.legacy.sentinel import look
 
 INVENTORY = dg.AssetKey(["legacy", "inventory"])
@@ -93,6 +95,24 @@ def triggers_judged(pipeline: Pipeline) -> dg.AssetCheckResult:
     rows = [row for each, row in zip(found.triggers, found.rows(), strict=True) if each.trigger.key in keys]
     return dg.AssetCheckResult(
         passed=not rows, severity=dg.AssetCheckSeverity.WARN, metadata={"triggers": table(rows)}
+    )
+
+
+@dg.asset_check(
+    asset=INVENTORY,
+    description="Since the plan was made no audit trigger is new, other, or gone by itself; warns with them.",
+)
+def as_planned(pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Compare the plan with what is there."""
+    settings = pipeline.settings
+    plan = read_plan(Path(settings.legacy_plan).expanduser())
+    with connect(settings.legacy_dsn) as application:
+        dropped = {each.planned.trigger.key for each in read_dropped(application)}
+    found = drift_of(plan, _inventory(pipeline), dropped)
+    return dg.AssetCheckResult(
+        passed=not found.is_any,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"planned": plan.made_at.isoformat(), **found.as_dict()},
     )
 
 
@@ -192,6 +212,10 @@ _IS_NAMED = bool(SETTINGS.legacy_dsn)
 ASSETS: Sequence[dg.AssetsDefinition] = (
     [legacy_inventory, legacy_parity, legacy_coverage] if _IS_NAMED else []
 )
-CHECKS: Sequence[dg.AssetChecksDefinition] = [triggers_judged, full_parity, no_bypass] if _IS_NAMED else []
+CHECKS: Sequence[dg.AssetChecksDefinition] = (
+    [triggers_judged, full_parity, no_bypass, *([as_planned] if SETTINGS.legacy_plan else [])]
+    if _IS_NAMED
+    else []
+)
 JOBS = [legacy_job] if _IS_NAMED else []
 SCHEDULES = [hourly_legacy] if _IS_NAMED else []

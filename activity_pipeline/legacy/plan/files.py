@@ -39,6 +39,17 @@ def write_plan(plan: Plan, folder: Path, *, replace: bool = False) -> list[Path]
     return [*written, folder / PLAN]
 
 
+def find_plan(folder: str | Path) -> Plan | None:
+    """Read the plan of a folder; none where none was made, or no folder is named.
+
+    Raises:
+        LegacyError: As `read_plan`.
+    """
+    if not folder or not (path := Path(folder).expanduser() / PLAN).exists():
+        return None
+    return read_plan(path.parent)
+
+
 def read_plan(folder: Path) -> Plan:
     """Read a plan, and make sure that the SQL that people have reviewed is what it says.
 

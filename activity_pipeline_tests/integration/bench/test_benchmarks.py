@@ -109,5 +109,5 @@ def test_questions_are_answered_while_events_come_in(tmp_path: Path) -> None:
     for _ in range(2):  # the second time with the data of the first
         said = said_by(measure_query(plan, say=lambda _: None))
         assert said["user, p95"].unit == "ms"
-        assert said["HTTP, cached, p95"].target == 5
+        assert said["HTTP, cached, 2 clients, p95"].target == 5
         assert "cold, one entity's history, p95" in said

@@ -15,7 +15,7 @@ const LOOK_AGAIN_S = 30;
 export function legacyPage(signal) {
   const all = panel("Now", async () => {
     const seen = await get("/legacy", {}, signal);
-    return [figures(seen), undecided(seen.undecided), phases(seen.phases), days(seen.days), tables(seen.tables)].filter(Boolean);
+    return [figures(seen), undecided(seen.undecided), drift(seen.drift), phases(seen.phases), days(seen.days), tables(seen.tables)].filter(Boolean);
   });
   every(() => all.refresh(), LOOK_AGAIN_S, signal);
   return h("div", { class: "page" }, h("div", { class: "page-head" }, h("h1", {}, "Audit triggers")), all);
@@ -47,6 +47,15 @@ const trouble = (row) => row.bypassed + (row.parity ? wrong(row.parity) : 0);
 /** @param {string[]} names */
 const undecided = (names) =>
   names.length ? h("p", { class: "concerns" }, `Until a person says what they are, these stay: ${names.join(", ")}`) : null;
+
+/** @type {[string, string][]} */
+const DRIFTS = [["new", "audit, and are in no phase"], ["changed", "are not as they were planned"], ["gone", "went without a cutover"]];
+
+/** What the plan does not know of. @param {Record<string, string[]> | null} found */
+const drift = (found) => {
+  const said = DRIFTS.filter(([kind]) => found?.[kind]?.length).map(([kind, what]) => `${found?.[kind].join(", ")} ${what}`);
+  return said.length ? h("p", { class: "concerns" }, `Since the plan was made: ${said.join("; ")}. Plan anew.`) : null;
+};
 
 /** @param {any[]} rows */
 const phases = (rows) =>
