@@ -25,7 +25,7 @@ def test_phases_parity_and_days(legacy: Legacy, running: Running, browser: Brows
     write_plan(plan, tmp_path / "plan")
     legacy.cut(plan, 1)
     trigger = plan.phase(4).tables[0].triggers[0].trigger
-    legacy.application.execute(f"drop trigger {trigger.name} on {trigger.relation}")  # type: ignore[call-overload]
+    legacy.application.execute(f"drop trigger {trigger.name} on {trigger.relation}")
     for back in (2, 1):
         compared = [Compared("app.users", 5, back - 1, 0, 0), Compared(EVERYTHING, 50, back - 1, 0, 0)]
         keep_compared(running.statements, today() - back * ONE_DAY, compared, datetime.now(UTC))

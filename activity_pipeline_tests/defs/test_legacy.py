@@ -138,7 +138,7 @@ def test_triggers_that_the_plan_does_not_know_are_named(
         "create table app.vouchers (id bigint primary key)",
         third.definition.replace(third.name, "vouchers_audit", 1).replace(third.relation, "app.vouchers", 1),
     ):
-        legacy.application.execute(statement)  # type: ignore[call-overload]
+        legacy.application.execute(statement)
     found = as_planned(pipeline)
     assert isinstance(found, dg.AssetCheckResult)
     assert not found.passed
