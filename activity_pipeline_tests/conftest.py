@@ -18,6 +18,7 @@ import msgspec
 import psycopg
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 
 from activity_pipeline.archive import ArchiveStore
 from activity_pipeline.archive.files.known import KnownEvents
@@ -32,6 +33,10 @@ from activity_pipeline.queue.append import append
 from activity_pipeline.queue.connection import Shard
 from activity_pipeline.queue.connection import connect as connect_queue
 from activity_pipeline.settings import Settings
+
+# How long an example takes says how busy the machine is.
+hypothesis_settings.register_profile("any machine", deadline=None)
+hypothesis_settings.load_profile("any machine")
 
 _numbers = itertools.count()
 NO_DAGSTER = "http://127.0.0.1:9"

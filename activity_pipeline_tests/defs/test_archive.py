@@ -219,6 +219,7 @@ def test_thin_days_are_compacted_and_the_archive_stays_whole(platform: Platform)
     assert platform.running.ledger().residual == 0
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_half_done_is_reported_by_the_next(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +243,7 @@ def test_what_a_run_says_where_no_step_does() -> None:
     assert explain([], "the process is gone") == "the process is gone"
 
 
+@pytest.mark.slow
 def test_restored_days_go_when_their_time_is_over(platform: Platform) -> None:
     platform.send(*DAYS[:3], each=2)
     platform.succeed("archive", DAYS[0], DAYS[2])

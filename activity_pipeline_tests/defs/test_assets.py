@@ -127,6 +127,7 @@ def test_late_events_make_a_second_generation(platform: Platform) -> None:
     assert (said["generation"], said["dagster/partition_row_count"], said["added_rows"]) == (2, 4, 2)
 
 
+@pytest.mark.slow
 def test_metrics_and_anomalies_of_ten_days_are_the_same_bit_by_bit_each_time(platform: Platform) -> None:
     first, last = TODAY - 40 * ONE_DAY, TODAY - 31 * ONE_DAY
     platform.send(*(first + number * ONE_DAY for number in range(0, 10, 2)), each=20)
@@ -207,11 +208,13 @@ def test_the_gap_check_names_a_day_that_was_left_behind(platform: Platform) -> N
     assert found.metadata["missing"].value == [COLD.isoformat()]
 
 
+@pytest.mark.slow
 def test_the_gap_check_gives_a_day_a_day(platform: Platform) -> None:
     platform.send(COLD, EDGE - ONE_DAY)
     assert check(platform.succeed("archive", COLD), "no_partition_gap").passed
 
 
+@pytest.mark.slow
 def test_the_stale_check_names_a_day_that_was_left_behind(platform: Platform) -> None:
     platform.send(COLD, COLD + ONE_DAY, TODAY)
     found = check(platform.succeed("metrics", COLD), "no_stale_metrics")
@@ -219,6 +222,7 @@ def test_the_stale_check_names_a_day_that_was_left_behind(platform: Platform) ->
     assert found.metadata["stale"].value == [(COLD + ONE_DAY).isoformat()]
 
 
+@pytest.mark.slow
 def test_a_day_without_metrics_is_named(platform: Platform) -> None:
     platform.send(COLD, COLD + ONE_DAY)
     found = check(platform.succeed("metrics", COLD), "no_metrics_gap")

@@ -69,6 +69,7 @@ def test_a_backlog_of_old_days_is_taken_whole_and_empty_days_are_not(ticks: Tick
     assert asked == {"archive/events": on(*old), "metrics/daily": on(*old), "anomalies/daily": on(*old)}
 
 
+@pytest.mark.slow
 def test_what_was_made_before_the_first_tick_is_taken_too(ticks: Ticks) -> None:
     ticks.made(HOT, LONG_AGO, TODAY)
     asked = ticks.tick()
@@ -100,6 +101,7 @@ def test_an_event_that_comes_while_its_day_is_archived_is_not_forgotten(ticks: T
     assert ticks.tick()["archive/events"] == on(COLD)
 
 
+@pytest.mark.slow
 def test_an_event_that_comes_right_after_the_request_is_not_forgotten(ticks: Ticks) -> None:
     ticks.tick()
     ticks.made(HOT, COLD)
@@ -120,6 +122,7 @@ def test_a_failed_run_is_repeated_hourly_and_no_sooner(ticks: Ticks) -> None:
     assert [each for each in asked if each] == [on(COLD)] * 2
 
 
+@pytest.mark.slow
 def test_a_failed_second_generation_is_repeated_too(ticks: Ticks) -> None:
     ticks.tick()
     ticks.made(HOT, COLD)
@@ -144,6 +147,7 @@ def test_metrics_follow_each_touched_day_and_anomalies_follow_metrics(ticks: Tic
     assert ticks.tick().get("anomalies/daily") == on(LONG_AGO)
 
 
+@pytest.mark.slow
 def test_today_is_recomputed_once_in_five_minutes(ticks: Ticks) -> None:
     ticks.tick()
     times = 0
@@ -176,6 +180,7 @@ def test_days_are_retired_after_they_were_archived_and_checked(ticks: Ticks) -> 
     assert [ticks.tick() for _ in range(3)] == [{}, {}, {}]
 
 
+@pytest.mark.slow
 def test_what_blocks_is_a_run_of_its_own_and_the_rest_rides_along(ticks: Ticks) -> None:
     ticks.tick()
     ticks.made(HOT, COLD)
@@ -214,6 +219,7 @@ def test_a_check_that_failed_is_made_again_once_an_hour(ticks: Ticks) -> None:
     assert [each for each in checked if each] == [{"content_equals"}] * 3
 
 
+@pytest.mark.slow
 def test_what_passed_before_the_last_export_does_not_count(ticks: Ticks) -> None:
     archived(ticks)
     ticks.checked({"content_equals": True, "chain_intact": True})
@@ -226,6 +232,7 @@ def test_what_passed_before_the_last_export_does_not_count(ticks: Ticks) -> None
     assert ticks.tick() == {"archive/retired_days": {None}}
 
 
+@pytest.mark.slow
 def test_what_a_run_exported_before_it_failed_is_checked_and_retired(ticks: Ticks) -> None:
     ticks.tick()
     run = ticks.run("archive", COLD)
@@ -237,6 +244,7 @@ def test_what_a_run_exported_before_it_failed_is_checked_and_retired(ticks: Tick
     assert ticks.tick() == {"archive/retired_days": {None}}
 
 
+@pytest.mark.slow
 def test_a_check_whose_run_breaks_is_not_started_again_at_once(ticks: Ticks) -> None:
     archived(ticks)
     ticks.tick()
@@ -260,6 +268,7 @@ def test_days_that_turned_cold_while_nothing_ran_are_all_archived(ticks: Ticks) 
     assert ticks.tick(timedelta(days=6)).get("archive/events") == on(*days[HOT_DAYS - 6 : HOT_DAYS])
 
 
+@pytest.mark.slow
 def test_the_backlog_is_found_by_an_automation_that_remembers_nothing(ticks: Ticks) -> None:
     old = [LONG_AGO + timedelta(days=3 * number) for number in range(5)]
     ticks.made(HOT, *old, LAST_HOT)
@@ -277,6 +286,7 @@ def test_the_steady_state_asks_for_nothing(ticks: Ticks) -> None:
     assert [ticks.tick(timedelta(minutes=20)) for _ in range(6)] == [{}] * 6
 
 
+@pytest.mark.slow
 def test_what_a_follower_reports_is_checked_once_an_hour(ticks: Ticks) -> None:
     ticks.tick()
     checked: list[set[str]] = []

@@ -29,7 +29,7 @@ def cold(running: Running) -> Cold:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("crash", each_row(ERASE_CRASHES, soon={"inside delete", "write", "publish"}))
+@pytest.mark.parametrize("crash", each_row(ERASE_CRASHES, soon={"publish"}))
 def test_it_is_finished(cold: Cold, crash: str) -> None:
     running = cold.running
     others = _lived(cold)
@@ -65,6 +65,7 @@ def test_it_is_finished(cold: Cold, crash: str) -> None:
     sound(running)
 
 
+@pytest.mark.slow
 @pytest.mark.faults
 @pytest.mark.parametrize("crash", ["publish"])
 def test_the_same_command_tells_what_was_done_before_the_crash(cold: Cold, crash: str) -> None:

@@ -29,7 +29,7 @@ def warm(running: Running) -> Warm:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("crash", each_row(RESTORE_CRASHES, soon={"index", "commit"}))
+@pytest.mark.parametrize("crash", each_row(RESTORE_CRASHES, soon={"commit"}))
 def test_the_next_restore_finishes(warm: Warm, crash: str) -> None:
     first, second = warm.day(2), warm.day(1)
     ids = warm.send_hot(first, 20) + warm.send_hot(second, 5)

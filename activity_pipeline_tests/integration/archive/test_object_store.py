@@ -223,6 +223,7 @@ def test_a_fault_that_stays_is_one_line_and_leaves_nothing(
     wait_for("the end of uploads that were given up", lambda: server.unfinished() == [])
 
 
+@pytest.mark.slow
 @pytest.mark.faults
 def test_an_upload_of_a_process_that_was_killed_goes_with_time(server: S3Server, url: str) -> None:
     process = start(write_and_die, server.environment(), url, "events/x", LARGE * 2)
@@ -264,6 +265,7 @@ def _forget_uploads(server: S3Server, root: str) -> None:
         uploads._ask("DELETE", upload.key.replace(" ", "%20"), {"uploadId": upload.upload_id})
 
 
+@pytest.mark.slow
 @pytest.mark.faults
 def test_a_server_that_dies_during_an_export(
     running: Running, server: S3Server, faulty: Proxy, url: str, impatient: None

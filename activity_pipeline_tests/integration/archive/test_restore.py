@@ -154,6 +154,7 @@ def test_known_events_that_come_again_are_not_shown_twice(warm: Warm, tmp_path: 
     warm.check_restored(ids)
 
 
+@pytest.mark.slow
 def test_days_that_share_a_file_and_stay_restored_through_compactions(warm: Warm) -> None:
     days = [warm.day(back) for back in (4, 3, 2)]
     assert len({day.year for day in days}) == 1

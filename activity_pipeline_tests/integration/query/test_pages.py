@@ -59,7 +59,7 @@ def questions(world: World) -> st.SearchStrategy[Filters]:
     )
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [8, pytest.param(500, marks=pytest.mark.slow)])
 def test_pages_in_both_directions_are_what_a_plain_filter_finds(
     world: World, query: ActivityQuery, examples: int
 ) -> None:
