@@ -84,7 +84,7 @@ def scroll_through(running: Running, tab: Tab, count: int) -> None:
 
 
 def test_rows_in_the_document_are_few(running: Running, tab: Tab) -> None:
-    scroll_through(running, tab, 9_000)
+    scroll_through(running, tab, 5_000)
 
 
 @pytest.mark.slow

@@ -188,6 +188,7 @@ def test_only_the_days_that_are_asked_for_in_whatever_order(cold: Cold) -> None:
     cold.check(ids)
 
 
+@pytest.mark.slow
 def test_the_chain_over_many_days_and_generations(cold: Cold) -> None:
     shuffled = random.Random(5)
     ids: list[UUID] = []

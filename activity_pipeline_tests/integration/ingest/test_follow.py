@@ -204,7 +204,7 @@ def test_a_session_that_is_cut_is_replaced(running: Running, monkeypatch: pytest
         stored(running, 10)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_the_command_ends_after_its_batch_with_code_0(running: Running, number: signal.Signals) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")}
     process = subprocess.Popen(
