@@ -84,7 +84,7 @@ class LegacyModel(BaseModel):
     left: int
     saved_ms: float | None
     undecided: list[str] = Field(description="Triggers that stay until a person says what they are")
-    drift: DriftModel | None = Field(description="Null where no plan is named (ACTIVITY_LEGACY_PLAN)")
+    drift: DriftModel | None = Field(description="Null where ACTIVITY_LEGACY_PLAN has no plan")
     first: date = Field(description="The first day of the parity of tables")
     last: date
     phases: list[PhaseModel]

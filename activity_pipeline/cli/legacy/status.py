@@ -44,7 +44,7 @@ def legacy_status(
 ) -> None:
     """Show which phase it is, the parity of each table, the triggers left, and the latency saved.
 
-    And which triggers are new, or other, since the plan was made.
+    And which triggers are new, other or gone since the plan was made.
 
     Example: activity-pipeline legacy status --days 2026-03-01..2026-03-07
     """

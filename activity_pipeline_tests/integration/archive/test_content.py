@@ -112,7 +112,7 @@ def hashed(rows: list[tuple[Any, ...]]) -> Content:
     return Content(len(rows), (first % LANE, second % LANE))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(rows, min_size=1, max_size=12, unique_by=lambda row: (row["timestamp"], row["id"])))
 @example(
     events=[

@@ -138,7 +138,7 @@ def test_hot_late_archived_and_mixed_days(sent: Sent) -> None:
     assert len(stale_days(sent.running.statements, "metrics")) == 0
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
 def test_any_history_counts_the_same(sent: Sent, seed: int) -> None:
     chance = random.Random(seed)

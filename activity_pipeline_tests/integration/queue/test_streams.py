@@ -52,7 +52,7 @@ def test_an_entry_of_another_language_is_read(queue: redis.Redis) -> None:
     assert decode_frame(entry.fields) == Frame(body=b'{"source":"php","action":"a"}')
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sizes=st.lists(st.integers(0, 2000), min_size=1, max_size=60),
     max_entries=st.integers(1, 70),

@@ -94,7 +94,7 @@ good_events = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=50)
 @given(
     sent=st.lists(good_events, max_size=5),
     ascii_only=st.booleans(),
@@ -137,7 +137,7 @@ def test_numbers_keep_every_digit() -> None:
             assert exact(kept["metadata"]) == exact(text)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=50)
 @given(lines=st.lists(st.one_of(texts, json_values.map(json.dumps)), max_size=6))
 @example(lines=["", " ", "{", "\ufeff{}", '{"source":"s","action":"a"}\r'])
 def test_any_line_has_one_verdict(lines: list[str]) -> None:
@@ -152,7 +152,7 @@ odd_events = st.dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=50)
 @given(events=st.lists(odd_events, max_size=4), cut=st.integers(0, 400), flip=st.integers(0, 400))
 def test_any_mutilated_event_has_one_verdict(events: list[dict[str, Any]], cut: int, flip: int) -> None:
     whole = [json.dumps(one) for one in events]
@@ -162,7 +162,7 @@ def test_any_mutilated_event_has_one_verdict(events: list[dict[str, Any]], cut: 
     judged(*whole, *(text[:cut] for text in whole), *flipped)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=30)
 @given(raw=st.lists(st.binary(max_size=60), max_size=4))
 def test_any_text_that_was_bytes_has_one_verdict(raw: list[bytes]) -> None:
     judged(*(line.decode(errors="replace") for line in raw))
